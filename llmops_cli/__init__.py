@@ -1,0 +1,47 @@
+"""llmops: offline evaluation and planning of LLM applications from logged traffic.
+
+The public verbs live here and load on first use, so that importing the package costs
+nothing until a question is asked.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmops_cli.audit import describe_calls
+    from llmops_cli.cache import cache_estimate
+    from llmops_cli.judge import judge_eval
+    from llmops_cli.rollout import plan_rollout
+    from llmops_cli.traffic import read_calls
+
+__version__ = "0.1.0"
+
+_VERBS = {
+    "cache_estimate": "llmops_cli.cache",
+    "describe_calls": "llmops_cli.audit",
+    "judge_eval": "llmops_cli.judge",
+    "plan_rollout": "llmops_cli.rollout",
+    "read_calls": "llmops_cli.traffic",
+}
+
+__all__ = [
+    "__version__",
+    "cache_estimate",
+    "describe_calls",
+    "judge_eval",
+    "plan_rollout",
+    "read_calls",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import the room of a public verb when the verb is first asked for."""
+    if name in _VERBS:
+        return getattr(import_module(_VERBS[name]), name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return sorted(__all__)

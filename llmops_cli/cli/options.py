@@ -1,0 +1,234 @@
+"""The options every command shares, declared once and handed over as one frozen object.
+
+``@command(app, "name")`` registers a function whose last parameter is ``shared: Shared``;
+the shared options appear in its help and arrive parsed.
+"""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from llmops_cli.errors import ExitCode, LlmopsError
+
+__all__ = ["Destination", "PathsArgument", "Shared", "command", "parse_destinations"]
+
+FORMAT_NAMES = ("text", "json", "markdown", "html", "junit", "github")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where one rendering goes: a format and a path, None for stdout."""
+
+    format: str
+    path: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shared:
+    """The parsed shared options of one invocation."""
+
+    destinations: tuple[Destination, ...] = (Destination("text"),)
+    explain: bool = False
+    exit_zero: bool = False
+    seed: int = 0
+    max_bad_rows: int = 100
+    jobs: int = 1
+    quiet: bool = False
+    verbose: bool = False
+    color: bool = False
+
+
+PathsArgument = Annotated[
+    list[str],
+    typer.Argument(help="Logs: files, folders, globs, or - for stdin.", show_default=False),
+]
+
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "format": (
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                "--format",
+                "-f",
+                metavar="FORMAT[=PATH]",
+                help=f"{' | '.join(FORMAT_NAMES)}; repeatable, with =PATH to write a file.",
+                envvar="LLMOPS_FORMAT",
+                show_default="text",
+            ),
+        ],
+        None,
+    ),
+    "explain": (
+        Annotated[bool, typer.Option("--explain", help="Show formula, numbers and source.")],
+        False,
+    ),
+    "exit_zero": (
+        Annotated[bool, typer.Option("--exit-zero", help="Exit 0 whatever the verdict.")],
+        False,
+    ),
+    "seed": (
+        Annotated[
+            int,
+            typer.Option("--seed", min=0, help="Seed of every resampling.", envvar="LLMOPS_SEED"),
+        ],
+        0,
+    ),
+    "max_bad_rows": (
+        Annotated[
+            int,
+            typer.Option(
+                "--max-bad-rows",
+                min=0,
+                help="Stop when more rows than this cannot be read.",
+                envvar="LLMOPS_MAX_BAD_ROWS",
+            ),
+        ],
+        100,
+    ),
+    "jobs": (
+        Annotated[
+            int,
+            typer.Option("--jobs", "-j", min=1, help="Worker processes.", envvar="LLMOPS_JOBS"),
+        ],
+        1,
+    ),
+    "quiet": (
+        Annotated[bool, typer.Option("--quiet", "-q", help="No text on stdout, no summary.")],
+        False,
+    ),
+    "verbose": (
+        Annotated[bool, typer.Option("--verbose", "-v", help="Every table and measure.")],
+        False,
+    ),
+    "no_color": (
+        Annotated[bool, typer.Option("--no-color", help="No colour (also: NO_COLOR).")],
+        False,
+    ),
+}
+
+SHARED_NAMES = tuple(_SHARED)
+
+
+def command(
+    app: typer.Typer, name: str, *, examples: Sequence[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command that receives the shared options as ``shared``.
+
+    ``examples`` come first in the command's help, as people read them first.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        own = [
+            parameter
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.name != "shared"
+        ]
+
+        @wraps(function)
+        def run(**values: Any) -> None:
+            raw = {key: values.pop(key) for key in SHARED_NAMES}
+            function(**values, shared=_parse(raw))
+
+        added = [
+            inspect.Parameter(
+                key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+            )
+            for key, (annotation, default) in _SHARED.items()
+        ]
+        keyword_own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        signature = inspect.Signature([*keyword_own, *added])
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+        run.__doc__ = _help(function.__doc__ or "", examples)
+        app.command(name)(run)
+        return function
+
+    return register
+
+
+def _help(text: str, examples: Sequence[str]) -> str:
+    summary, _, rest = inspect.cleandoc(text).partition("\n")
+    shown = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples) if examples else ""
+    return "\n\n".join(part for part in (summary, shown, rest.strip()) if part)
+
+
+def _parse(raw: dict[str, Any]) -> Shared:
+    return Shared(
+        destinations=parse_destinations(raw["format"] or (), quiet=raw["quiet"]),
+        explain=raw["explain"],
+        exit_zero=raw["exit_zero"],
+        seed=raw["seed"],
+        max_bad_rows=raw["max_bad_rows"],
+        jobs=raw["jobs"],
+        quiet=raw["quiet"],
+        verbose=raw["verbose"],
+        color=not raw["no_color"] and not os.environ.get("NO_COLOR") and sys.stdout.isatty(),
+    )
+
+
+def parse_destinations(values: Sequence[str], *, quiet: bool = False) -> tuple[Destination, ...]:
+    """``json``, ``html=report.html`` … as destinations, refused early where they cannot work.
+
+    Text goes to stdout as well when every given format has a path, unless ``quiet``.
+
+    Raises:
+        LlmopsError: ``format-unknown``, ``format-twice`` (two formats on stdout) and
+            ``output-unwritable``, all with the usage exit code.
+    """
+    destinations = [_destination(value) for value in values]
+    to_stdout = [item for item in destinations if item.path is None]
+    if len(to_stdout) > 1:
+        raise LlmopsError(
+            "format-twice",
+            "only one format can go to stdout",
+            hint="write the others to files: -f json=report.json",
+            exit_code=ExitCode.USAGE,
+        )
+    if not to_stdout and not quiet:
+        destinations.insert(0, Destination("text"))
+    return tuple(destinations)
+
+
+def _destination(value: str) -> Destination:
+    name, _, path = value.partition("=")
+    if name not in FORMAT_NAMES:
+        raise LlmopsError(
+            "format-unknown",
+            f"'{name}' is not a format",
+            hint=f"one of {', '.join(FORMAT_NAMES)}, with =PATH to write a file",
+            exit_code=ExitCode.USAGE,
+        )
+    if not path or path == "-":
+        return Destination(name)
+    check_writable(Path(path))
+    return Destination(name, Path(path))
+
+
+def check_writable(path: Path) -> None:
+    """Refuse, before any work, a path that could not be written after it.
+
+    Raises:
+        LlmopsError: ``output-unwritable``.
+    """
+    folder = path.parent
+    reason = ""
+    if path.is_dir():
+        reason = "it is a folder"
+    elif not folder.is_dir():
+        reason = f"the folder {folder} does not exist"
+    elif not os.access(path if path.exists() else folder, os.W_OK):
+        reason = "permission denied"
+    if reason:
+        raise LlmopsError(
+            "output-unwritable",
+            f"cannot write {path}: {reason}",
+            hint="choose another path; nothing was computed or written",
+            exit_code=ExitCode.USAGE,
+        )
