@@ -6,6 +6,7 @@ Command modules import their verb inside the function, so ``llmops --help`` stay
 import os
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -95,6 +96,13 @@ def _default_map(config: Config, context: typer.Context) -> dict[str, Any]:
                 level = level.setdefault(group, {})
             level[name.replace("-", "_")] = setting.value
     return nested
+
+
+COMMANDS: tuple[str, ...] = ()
+"""The command modules in the order of ``llmops --help``; each has ``register(app)``."""
+
+for _name in COMMANDS:
+    import_module(f"llmops_cli.cli.{_name}").register(app)
 
 
 def main() -> NoReturn:
