@@ -32,8 +32,10 @@ def cluster_sums(values: Floats, clusters: npt.NDArray[np.int64]) -> Floats:
     if len(values) != len(clusters):
         raise ValueError(f"{len(values)} rows but {len(clusters)} cluster codes")
     groups = int(clusters.max()) + 1 if len(clusters) else 0
-    columns = [np.bincount(clusters, weights=column, minlength=groups) for column in values.T]
-    return np.column_stack(columns) if columns else np.empty((groups, 0))
+    sums = np.zeros((groups, values.shape[1]), np.float64)
+    for column in range(values.shape[1]):
+        sums[:, column] = np.bincount(clusters, weights=values[:, column], minlength=groups)
+    return sums
 
 
 def bootstrap_ratio(

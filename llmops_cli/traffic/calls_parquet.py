@@ -1,0 +1,83 @@
+"""The calls table as Parquet: our own format, read and written in batches."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llmops_cli.calls import COLUMNS, arrow_schema
+from llmops_cli.errors import LlmopsError
+from llmops_cli.traffic.sources import Source
+
+__all__ = ["NAME", "tables", "writer"]
+
+NAME = "calls-parquet"
+
+
+def tables(source: Source) -> Iterator[pa.Table]:
+    """The row groups of one file as tables of the calls schema.
+
+    Columns that a later version added are ignored; none of ours may be absent.
+
+    Raises:
+        LlmopsError: ``traffic-not-parquet``, ``calls-missing-column``, ``calls-bad-column``,
+            ``traffic-empty``.
+    """
+    try:
+        file = pq.ParquetFile(source.name)
+        _check(file.schema_arrow, source)
+        if file.metadata.num_rows == 0:
+            raise LlmopsError(
+                "traffic-empty",
+                "there is nothing in it",
+                hint="an empty log answers nothing; check the export that made it",
+                file=source.name,
+            )
+        names = [column.name for column in COLUMNS]
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=names).select(names).cast(arrow_schema())
+    except (pa.ArrowInvalid, OSError) as error:
+        raise LlmopsError(
+            "traffic-not-parquet",
+            "this is not a Parquet file, or it is damaged",
+            hint="write it again with llmops ingest",
+            file=source.name,
+        ) from error
+
+
+def writer(path: str) -> pq.ParquetWriter:
+    """A Parquet file of the calls schema that batches are appended to."""
+    return pq.ParquetWriter(path, arrow_schema(), compression="zstd")
+
+
+def _check(schema: pa.Schema, source: Source) -> None:
+    for column in COLUMNS:
+        if column.name not in schema.names:
+            raise LlmopsError(
+                "calls-missing-column",
+                f"'{column.name}' is not in it",
+                hint="this Parquet is not a calls table; llmops ingest writes one",
+                file=source.name,
+                field=column.name,
+            )
+        found = schema.field(column.name).type
+        if not _compatible(found, column.type):
+            raise LlmopsError(
+                "calls-bad-column",
+                f"'{column.name}' holds {found}, not {column.type}",
+                file=source.name,
+                field=column.name,
+            )
+
+
+def _compatible(found: pa.DataType, wanted: pa.DataType) -> bool:
+    if pa.types.is_list(wanted) or pa.types.is_large_list(wanted):
+        return (pa.types.is_list(found) or pa.types.is_large_list(found)) and _compatible(
+            found.value_type, wanted.value_type
+        )
+    same_family = (pa.types.is_integer, pa.types.is_floating, pa.types.is_timestamp)
+    if any(family(found) and family(wanted) for family in same_family):
+        return True
+    if pa.types.is_string(wanted):
+        return pa.types.is_string(found) or pa.types.is_large_string(found)
+    return found.equals(wanted)

@@ -1,0 +1,137 @@
+"""What surrounds a request and its response in a log line, under the names teams give it."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+__all__ = ["Envelope", "RowError", "Tokens", "microseconds"]
+
+Tokens = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Moment = str | float | None
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Larger than any plausible count of the coarser unit (year 5138), smaller than today in the finer.
+_UNITS = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (0.0, 1e6))
+
+
+class RowError(Exception):
+    """A row that parses but cannot be a call.
+
+    Args:
+        slug: as :class:`~llmops_cli.errors.LlmopsError`.
+        message: one sentence without any of the row's text.
+        field: dotted path.
+    """
+
+    def __init__(self, slug: str, message: str, field: str) -> None:
+        super().__init__(message)
+        self.slug = slug
+        self.message = message
+        self.field = field
+
+
+class Failure(msgspec.Struct):
+    """The body of a provider's error."""
+
+    type: str | None = None
+    code: str | int | None = None
+
+
+class Envelope(msgspec.Struct):
+    """Fields beside ``request`` and ``response``; every synonym is a field of its own."""
+
+    timestamp: Moment = None
+    start_time: Moment = None
+    created_at: Moment = None
+    time: Moment = None
+    ts: Moment = None
+    conversation_id: str | int | None = None
+    session_id: str | int | None = None
+    thread_id: str | int | None = None
+    user_id: str | int | None = None
+    user: str | int | None = None
+    workspace: str | None = None
+    workspace_id: str | None = None
+    organization_id: str | None = None
+    task: str | None = None
+    provider: str | None = None
+    request_id: str | None = None
+    duration_s: Seconds | None = None
+    duration_ms: Seconds | None = None
+    latency_s: Seconds | None = None
+    latency_ms: Seconds | None = None
+    ttft_s: Seconds | None = None
+    ttft_ms: Seconds | None = None
+    evaluation_score: float | None = None
+    score: float | None = None
+    error: Failure | str | None = None
+
+    def shared(self) -> dict[str, Any]:
+        """The columns of the calls table that the envelope fills; nothing for absent ones."""
+        return {
+            "start_time": self._start(),
+            "conversation_id": _text(_first(self.conversation_id, self.session_id, self.thread_id)),
+            "user_id": _text(_first(self.user_id, self.user)),
+            "isolation_domain": _first(self.workspace, self.workspace_id, self.organization_id),
+            "task": self.task,
+            "duration_s": _seconds(
+                _first(self.duration_s, self.latency_s), _first(self.duration_ms, self.latency_ms)
+            ),
+            "ttft_s": _seconds(self.ttft_s, self.ttft_ms),
+            "evaluation_score": _first(self.evaluation_score, self.score),
+            "error_type": self._error(),
+        }
+
+    def _start(self) -> int | None:
+        for name in ("timestamp", "start_time", "created_at", "time", "ts"):
+            value: Moment = getattr(self, name)
+            if value is not None:
+                return microseconds(value, name)
+        return None
+
+    def _error(self) -> str | None:
+        if isinstance(self.error, Failure):
+            return self.error.type or _text(self.error.code) or "error"
+        return self.error
+
+
+def microseconds(value: str | float, field: str) -> int:
+    """An instant as microseconds since 1970: ISO 8601 text, or epoch seconds to nanoseconds.
+
+    Text without a zone is read as UTC.
+
+    Raises:
+        RowError: ``calls-bad-time``.
+    """
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+            # Exact: a float of seconds loses microseconds.
+            since = moment - _EPOCH
+            return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        factor = next(factor for least, factor in _UNITS if value >= least)
+        return round(value * factor)
+    except (ValueError, OverflowError, StopIteration):
+        raise RowError(
+            "calls-bad-time", "not a time: ISO 8601 or seconds since 1970 is expected", field
+        ) from None
+
+
+T = TypeVar("T")
+
+
+def _first(*values: T | None) -> T | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _text(value: str | int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _seconds(seconds: float | None, milliseconds: float | None) -> float | None:
+    if seconds is not None:
+        return seconds
+    return None if milliseconds is None else milliseconds / 1000

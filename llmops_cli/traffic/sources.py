@@ -1,0 +1,143 @@
+"""From what the user typed to byte streams: files, folders, globs, gzip and stdin."""
+
+import glob
+import gzip
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BufferedIOBase
+from pathlib import Path
+
+from llmops_cli.errors import LlmopsError
+
+__all__ = ["STDIN", "Source", "lines", "resolve"]
+
+STDIN = "-"
+
+_SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".parquet")
+_BOM = b"\xef\xbb\xbf"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file, named as the user named it, or standard input."""
+
+    name: str
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the name says Parquet."""
+        return self.name.lower().endswith(".parquet")
+
+
+def resolve(paths: Iterable[str | Path]) -> tuple[Source, ...]:
+    """Expand folders and globs, in a fixed order: as given, and by name inside each.
+
+    Raises:
+        LlmopsError: ``traffic-not-found`` for a path that is not there, ``traffic-no-logs``
+            for a folder without logs.
+    """
+    found = dict.fromkeys(name for path in paths for name in _expand(str(path)))
+    return tuple(Source(name) for name in found)
+
+
+def _expand(text: str) -> list[str]:
+    if text == STDIN:
+        return [STDIN]
+    path = Path(text)
+    if path.is_dir():
+        return _in_folder(path)
+    if path.exists():
+        return [text]
+    matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - the pattern may be absolute
+    if not matches:
+        raise LlmopsError(
+            "traffic-not-found",
+            "no such file or folder",
+            hint="give files, folders, globs, or - for standard input",
+            file=text,
+        )
+    return [name for match in matches for name in _expand(match)]
+
+
+def _in_folder(folder: Path) -> list[str]:
+    names = sorted(
+        str(path)
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not path.name.startswith(".")
+        and path.name.lower().removesuffix(".gz").endswith(_SUFFIXES)
+    )
+    if not names:
+        raise LlmopsError(
+            "traffic-no-logs",
+            "the folder holds no logs",
+            hint=f"logs end in {', '.join(_SUFFIXES)}, with or without .gz",
+            file=str(folder),
+        )
+    return names
+
+
+def lines(source: Source) -> Iterator[tuple[int, bytes]]:
+    """The non-blank lines with their 1-based numbers, the UTF-8 byte order mark removed.
+
+    Raises:
+        LlmopsError: ``traffic-unreadable``, ``traffic-empty``, ``traffic-not-utf8`` for UTF-16,
+            ``traffic-truncated-gzip``, ``traffic-stdin-closed``.
+    """
+    empty = True
+    try:
+        with _open(source) as stream:
+            for number, line in enumerate(stream, 1):
+                if number == 1:
+                    line = _first(line, source)  # noqa: PLW2901 - the mark is not content
+                if not line.isspace() and line:
+                    empty = False
+                    yield number, line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise LlmopsError(
+            "traffic-truncated-gzip",
+            "the gzip data is damaged or cut off",
+            hint="copy the file again; nothing of it was used",
+            file=source.name,
+        ) from error
+    except OSError as error:
+        raise LlmopsError(
+            "traffic-unreadable", f"cannot be read: {error.strerror}", file=source.name
+        ) from error
+    if empty:
+        raise LlmopsError(
+            "traffic-empty",
+            "there is nothing in it",
+            hint="an empty log answers nothing; check the export that made it",
+            file=source.name,
+        )
+
+
+def _first(line: bytes, source: Source) -> bytes:
+    if line.startswith(_UTF_16):
+        raise LlmopsError(
+            "traffic-not-utf8",
+            "this is UTF-16, not UTF-8",
+            hint="convert it first: iconv -f UTF-16 -t UTF-8",
+            file=source.name,
+            line=1,
+        )
+    return line.removeprefix(_BOM)
+
+
+def _open(source: Source) -> BufferedIOBase:
+    if source.name != STDIN:
+        path = Path(source.name)
+        return gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb")
+    if sys.stdin is None or sys.stdin.closed:  # pyright: ignore[reportUnnecessaryComparison]
+        raise LlmopsError(
+            "traffic-stdin-closed",
+            "standard input is closed",
+            hint="pipe a log into llmops, or name a file",
+            file=STDIN,
+        )
+    # A copy, so that closing the stream after reading leaves stdin itself open.
+    return open(sys.stdin.fileno(), "rb", closefd=False)
