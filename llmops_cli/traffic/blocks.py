@@ -1,12 +1,13 @@
 """Prompt content becomes blocks: a chained 128-bit hash, a size, a kind and a marker each.
 
-Growing conversations send the same messages again and again, so the parse of a message is
-remembered by its bytes; what is new per call is one short hash per block.
+Growing conversations send the same messages again and again, so every part of a prompt is
+remembered by its bytes and its place: only what is new in a call is parsed and hashed.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -50,6 +51,20 @@ class Prompt:
         return sum(-(-size // BYTES_PER_TOKEN) for size in self.sizes)
 
 
+class _Node:
+    """One part at one place in a prompt: its blocks, chained to everything before them."""
+
+    __slots__ = ("children", "hashes", "kinds", "last", "markers", "sizes")
+
+    def __init__(self, last: bytes, hashes: bytes, blocks: tuple[Block, ...]) -> None:
+        self.last = last
+        self.hashes = hashes
+        self.sizes = tuple(block[1] for block in blocks)
+        self.kinds = bytes(block[2] for block in blocks)
+        self.markers = bytes(block[3] for block in blocks)
+        self.children: dict[tuple[Cutter, bytes], _Node] = {}
+
+
 class PromptReader:
     """Cuts prompts and chains their hashes.
 
@@ -60,36 +75,36 @@ class PromptReader:
 
     def __init__(self, hash_key: bytes | None = None) -> None:
         self._key = blake2b(hash_key).digest() if hash_key else b""
-        self._seen: dict[tuple[Cutter, bytes], tuple[Block, ...]] = {}
-        self._seen_bytes = 0
+        self._root = _Node(b"", b"", ())
+        self._remembered = 0
 
     def read(self, parts: Iterable[tuple[Cutter, bytes]]) -> Prompt:
         """Chain the blocks of all parts in prefix order: tools, system, messages."""
-        blocks: list[Block] = []
-        seen = self._seen
+        node, path = self._root, list[_Node]()
         for part in parts:
-            known = seen.get(part)
-            blocks += self._cut(part) if known is None else known
-        if not blocks:
-            return Prompt(b"", (), b"", b"")
-        parent, key, chain = b"", self._key, []
-        for digest, _, kind, _ in blocks:
-            parent = blake2b(
-                b"%b%c%b" % (parent, kind, digest), digest_size=HASH_BYTES, key=key
-            ).digest()
-            chain.append(parent)
-        _, sizes, kinds, markers = zip(*blocks, strict=True)
-        return Prompt(b"".join(chain), sizes, bytes(kinds), bytes(markers))
+            node = node.children.get(part) or self._grow(node, part)
+            path.append(node)
+        if self._remembered > _MEMORY_BYTES:
+            self._root, self._remembered = _Node(b"", b"", ()), 0
+        return Prompt(
+            b"".join([node.hashes for node in path]),
+            tuple(chain.from_iterable([node.sizes for node in path])),
+            b"".join([node.kinds for node in path]),
+            b"".join([node.markers for node in path]),
+        )
 
-    def _cut(self, part: tuple[Cutter, bytes]) -> tuple[Block, ...]:
+    def _grow(self, parent: _Node, part: tuple[Cutter, bytes]) -> _Node:
         cutter, raw = part
         blocks = cutter(raw)
-        if self._seen_bytes > _MEMORY_BYTES:
-            self._seen.clear()
-            self._seen_bytes = 0
-        self._seen[part] = blocks
-        self._seen_bytes += len(raw)
-        return blocks
+        last, hashes = parent.last, list[bytes]()
+        for digest, _, kind, _ in blocks:
+            last = blake2b(
+                b"%b%c%b" % (last, kind, digest), digest_size=HASH_BYTES, key=self._key
+            ).digest()
+            hashes.append(last)
+        node = parent.children[part] = _Node(last, b"".join(hashes), blocks)
+        self._remembered += len(raw)
+        return node
 
 
 def content_blocks(

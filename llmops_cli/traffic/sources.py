@@ -16,6 +16,7 @@ __all__ = ["STDIN", "Source", "lines", "resolve"]
 STDIN = "-"
 
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".parquet")
+_BUFFER = 1 << 20  # lines of agents run to hundreds of kilobytes
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -131,7 +132,7 @@ def _first(line: bytes, source: Source) -> bytes:
 def _open(source: Source) -> BufferedIOBase:
     if source.name != STDIN:
         path = Path(source.name)
-        return gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb")
+        return gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb", _BUFFER)
     if sys.stdin is None or sys.stdin.closed:  # pyright: ignore[reportUnnecessaryComparison]
         raise LlmopsError(
             "traffic-stdin-closed",
