@@ -20,11 +20,12 @@ Plain = str | int | float | bool | None | list["Plain"]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One value and where it comes from (``llmops.yaml:key`` or ``--config key=value``)."""
+    """One value and where it comes from (a file's path or ``--config key=value``)."""
 
     key: str
     value: Plain
     origin: str
+    override: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,15 @@ class Config:
     def get(self, key: str) -> Setting | None:
         """The winning setting for a dotted key such as ``judge-eval.threshold``."""
         return next((item for item in reversed(self.settings) if item.key == key), None)
+
+    def winner(self, *keys: str) -> Setting | None:
+        """The setting that holds among several keys, the most specific key first.
+
+        ``--config key=value`` beats the file whatever the key; from the same source the more
+        specific key wins.
+        """
+        found = [setting for key in keys if (setting := self.get(key)) is not None]
+        return max(found, key=lambda setting: setting.override, default=None)
 
 
 def find_config(start: Path) -> Path | None:
@@ -66,7 +76,7 @@ def load_config(
         ]
     for item in overrides:
         key, _, text = item.partition("=")
-        settings.append(Setting(key.strip(), _scalar(text), f"--config {item}"))
+        settings.append(Setting(key.strip(), _scalar(text), f"--config {item}", override=True))
     for setting in settings:
         if setting.key not in known:
             raise _unknown_key(setting, known)

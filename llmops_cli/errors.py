@@ -45,7 +45,7 @@ class LlmopsError(Exception):
         field: dotted path of the offending field, for example ``response.usage.input_tokens``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one keyword per thing a person may need to find the fault
         self,
         slug: str,
         message: str,

@@ -5,10 +5,13 @@ its verdict, and its JSON form (schema ``llmops.report/1``) is a public contract
 fields are only ever added.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
+
+from llmops_cli.errors import ExitCode, LlmopsError
 
 __all__ = [
     "SCHEMA",
@@ -31,7 +34,10 @@ Scalar = str | int | float | bool | None
 """What a table cell or a parameter may hold."""
 
 Unit = Literal["", "share", "usd", "tokens", "count", "s", "ratio", "points", "per_hour"]
-"""How a number is to be read; views choose the decoration (1,234 · 80.3 % · $1.20 · 4.0x)."""
+"""How a number is to be read; views choose the decoration (1,234 · 80.3 % · $1.20 · 4.0x).
+
+A ``share`` lies between 0 and 1; ``points`` are percentage points as they are (3.2 is "+3.2 pts").
+"""
 
 Side = Literal["value", "low", "high"]
 Operator = Literal[">", ">=", "<", "<="]
@@ -86,6 +92,15 @@ class Check:
     reason: str
     needed: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a bound nothing can be held against; it would fail or pass every measure."""
+        if not math.isfinite(self.bound):
+            raise LlmopsError(
+                "gate-not-a-number",
+                f"the bound of '{self.name}' must be a finite number, not {self.bound}",
+                exit_code=ExitCode.USAGE,
+            )
+
     @classmethod
     def at_least(
         cls, name: str, measure: Measure, bound: float, *, strict: bool = False, needed: str = ""
@@ -93,8 +108,12 @@ class Check:
         """The measure must reach ``bound``: decided on its interval where it has one.
 
         PASS when the low end satisfies it, FAIL when the high end does not, otherwise
-        INCONCLUSIVE; without an interval the value decides. ``strict`` asks for ``>``.
-        ``needed`` says what would decide an inconclusive gate.
+        INCONCLUSIVE; without an interval the value decides. An interval with one end only
+        is open at the other. ``strict`` asks for ``>``. ``needed`` says what would decide
+        an inconclusive gate.
+
+        Raises:
+            LlmopsError: ``gate-not-a-number`` for a bound that is NaN or infinite.
         """
         return cls._decide(name, measure, ">" if strict else ">=", bound, needed)
 
@@ -109,37 +128,36 @@ class Check:
     def _decide(
         cls, name: str, measure: Measure, op: Operator, bound: float, needed: str
     ) -> "Check":
-        rising = op in {">", ">="}
-        has_interval = measure.low is not None and measure.high is not None
-        good: Side = ("low" if rising else "high") if has_interval else "value"
-        best: Side = ("high" if rising else "low") if has_interval else "value"
-        ends = {"value": measure.value, "low": measure.low, "high": measure.high}
-        if _holds(ends[good], op, bound):
-            verdict, side = Verdict.PASS, good
-        elif ends[best] is not None and not _holds(ends[best], op, bound):
-            verdict, side = Verdict.FAIL, best
+        worst, best = _sides(measure, rising=op in {">", ">="})
+        if _holds(_end(measure, worst), op, bound):
+            verdict, on = Verdict.PASS, worst
+        elif _misses(_end(measure, best), op, bound):
+            verdict, on = Verdict.FAIL, best
         else:
-            verdict, side = Verdict.INCONCLUSIVE, good
-        word = {"value": "value", "low": "lower bound", "high": "upper bound"}[side]
-        seen = "unknown" if ends[side] is None else f"{ends[side]:.4g}"
-        reason = {
-            Verdict.PASS: f"the {word} {seen} is {op} {bound:.4g}",
-            Verdict.FAIL: f"even the {word} {seen} is not {op} {bound:.4g}",
-            Verdict.INCONCLUSIVE: f"the {word} {seen} is not {op} {bound:.4g}, "
-            "and the other end of the interval is: the evidence does not decide",
-        }[verdict]
-        if not has_interval and verdict is Verdict.FAIL:
-            reason = f"the value {seen} is not {op} {bound:.4g}"
+            verdict, on = Verdict.INCONCLUSIVE, worst
         return cls(
             name=name,
             measure=measure,
-            on=side,
+            on=on,
             op=op,
             bound=bound,
             verdict=verdict,
-            reason=reason,
+            reason=_reason(verdict, measure, bound),
             needed=needed if verdict is Verdict.INCONCLUSIVE else "",
         )
+
+
+def _sides(measure: Measure, *, rising: bool) -> tuple[Side, Side]:
+    """The end that must hold for a pass, and the end whose miss is a failure."""
+    if _end(measure, "low") is None and _end(measure, "high") is None:
+        return "value", "value"
+    return ("low", "high") if rising else ("high", "low")
+
+
+def _end(measure: Measure, side: Side) -> float | None:
+    """One side of a measure; NaN, which compares false with everything, counts as unknown."""
+    end = {"value": measure.value, "low": measure.low, "high": measure.high}[side]
+    return None if end is None or math.isnan(end) else end
 
 
 def _holds(value: float | None, op: Operator, bound: float) -> bool:
@@ -151,6 +169,30 @@ def _holds(value: float | None, op: Operator, bound: float) -> bool:
         "<": value < bound,
         "<=": value <= bound,
     }[op]
+
+
+def _misses(value: float | None, op: Operator, bound: float) -> bool:
+    return value is not None and not _holds(value, op, bound)
+
+
+def _reason(verdict: Verdict, measure: Measure, bound: float) -> str:
+    """Words only: the numbers stand beside them in the check, and views format those."""
+    low, high = _end(measure, "low"), _end(measure, "high")
+    if low is None and high is None:
+        return {
+            Verdict.PASS: "the value meets the bound",
+            Verdict.FAIL: "the value misses the bound",
+            Verdict.INCONCLUSIVE: "the value is unknown",
+        }[verdict]
+    interval = "interval" if measure.level is None else f"{100 * measure.level:.4g} % interval"
+    inside = low is not None and high is not None and low <= bound <= high
+    return {
+        Verdict.PASS: f"the whole {interval} meets the bound",
+        Verdict.FAIL: f"no part of the {interval} meets the bound",
+        Verdict.INCONCLUSIVE: f"the bound lies inside the {interval}: the evidence does not decide"
+        if inside
+        else f"the {interval} is open on the side that decides",
+    }[verdict]
 
 
 def fold(checks: Iterable[Check]) -> Verdict:
@@ -191,14 +233,20 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
-    """A curve: ``y`` against ``x``, both of the same length."""
+    """A curve: ``y`` against ``x``, both of the same length; None is a gap in the curve."""
 
     name: str
     title: str
     x_label: str
     y_label: str
-    x: tuple[float, ...]
-    y: tuple[float, ...]
+    x: tuple[float | None, ...]
+    y: tuple[float | None, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse lengths that differ: no view could draw the rest."""
+        if len(self.x) != len(self.y):
+            message = f"series {self.name}: {len(self.x)} x values for {len(self.y)} y values"
+            raise ValueError(message)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -224,7 +272,7 @@ class Explanation:
 
     of: str
     formula: str
-    numbers: tuple[tuple[str, float | int | str], ...] = ()
+    numbers: tuple[tuple[str, float | int | str | None], ...] = ()
     assumptions: tuple[str, ...] = ()
     source: str = ""
 

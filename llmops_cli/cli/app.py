@@ -6,20 +6,55 @@ Command modules import their verb inside the function, so ``llmops --help`` stay
 import os
 import sys
 import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from llmops_cli import __version__
+from llmops_cli.cli.options import SHARED_NAMES
+from llmops_cli.cli.show import silence_stdout
 from llmops_cli.config import Config, find_config, load_config
 from llmops_cli.errors import ExitCode, LlmopsError
 
 __all__ = ["app", "main"]
 
+
+class Root(TyperGroup):
+    """The root group; it keeps two exceptions from the parser, which would end both with 1.
+
+    Exit code 1 means a failed gate, so nothing else may end with it.
+    """
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """As the parser's; this is where ``--help`` writes."""
+        with _kept_from_parser():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """As the parser's; this is where commands run."""
+        with _kept_from_parser():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _kept_from_parser() -> Generator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        silence_stdout()
+        raise typer.Exit(ExitCode.BROKEN_PIPE) from None
+    except EOFError as error:
+        raise RuntimeError("unexpected end of input") from error
+
+
 app = typer.Typer(
     name="llmops",
+    cls=Root,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -47,7 +82,14 @@ def root(
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            allow_from_autoenv=False,  # a build's LLMOPS_VERSION=1.2 is not a question
+            help="Show the version.",
+        ),
     ] = False,
 ) -> None:
     """Offline evaluation and planning of LLM applications from the traffic you already log."""
@@ -64,8 +106,6 @@ def root(
 
 def known_keys(context: typer.Context) -> dict[str, Any]:
     """Every dotted setting and its parameter; shared ones exist once at the top as well."""
-    from llmops_cli.cli.options import SHARED_NAMES  # noqa: PLC0415 - cheap, and breaks a cycle
-
     keys: dict[str, Any] = {}
 
     def visit(group: Any, prefix: str) -> None:
@@ -87,18 +127,28 @@ def known_keys(context: typer.Context) -> dict[str, Any]:
 def _default_map(config: Config, context: typer.Context) -> dict[str, Any]:
     """Nested defaults in the shape the parser expects, shared settings copied to each command."""
     nested: dict[str, Any] = {}
-    for dotted in known_keys(context):
+    for dotted, parameter in known_keys(context).items():
         *groups, name = dotted.split(".")
-        setting = config.get(dotted) or config.get(name)
+        setting = config.winner(dotted, name)
         if groups and setting is not None:
             level = nested
             for group in groups:
                 level = level.setdefault(group, {})
-            level[name.replace("-", "_")] = setting.value
+            # The parser would take a lone word for a list of letters.
+            lone = parameter.multiple and not isinstance(setting.value, list)
+            level[parameter.name] = [setting.value] if lone else setting.value
     return nested
 
 
-COMMANDS: tuple[str, ...] = ()
+COMMANDS: tuple[str, ...] = (
+    "show_report",
+    "schema",
+    "config_command",
+    "cache_estimate",
+    "prices",
+    "describe",
+    "ingest",
+)
 """The command modules in the order of ``llmops --help``; each has ``register(app)``."""
 
 for _name in COMMANDS:
@@ -107,35 +157,47 @@ for _name in COMMANDS:
 
 def main() -> NoReturn:
     """Run the command line; every way out is one of :class:`ExitCode`."""
+    code = _run()
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        silence_stdout()
+        broken = isinstance(error, BrokenPipeError)
+        code = ExitCode.BROKEN_PIPE if broken else code or ExitCode.USAGE
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         app()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except LlmopsError as error:
         _complain(error.render(), error)
-        code: int = error.exit_code
+        return error.exit_code
     except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.BROKEN_PIPE
+        return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last line of defence
         _complain(
             f"llmops: error[bug]: {type(error).__name__} in {_where(error)}\n"
             "hint: this is a defect in llmops; run again with --debug and report it",
             error,
         )
-        code = ExitCode.BUG
-    else:
-        code = ExitCode.OK
-    sys.exit(code)
+        return ExitCode.BUG
+    return ExitCode.OK
 
 
 def _complain(text: str, error: Exception) -> None:
-    if "--debug" in sys.argv:
+    if sys.stderr is None:
+        return
+    if "--debug" in sys.argv or os.environ.get("LLMOPS_DEBUG"):
+        # Frames and lines only: locals may hold prompts.
         traceback.print_exception(error)
     sys.stderr.write(f"{text}\n")
 
 
 def _where(error: Exception) -> str:
     # File and line only: an exception's own message may quote prompt text.
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = traceback.extract_tb((error.__cause__ or error).__traceback__)
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,17 @@ import typer
 
 from llmops_cli.errors import ExitCode, LlmopsError
 
-__all__ = ["Destination", "PathsArgument", "Shared", "command", "parse_destinations"]
+__all__ = [
+    "FORMAT_NAMES",
+    "SHARED_NAMES",
+    "Destination",
+    "PathsArgument",
+    "Shared",
+    "check_writable",
+    "command",
+    "parse_destinations",
+    "suggestion",
+]
 
 FORMAT_NAMES = ("text", "json", "markdown", "html", "junit", "github")
 
@@ -119,28 +130,27 @@ SHARED_NAMES = tuple(_SHARED)
 def command(
     app: typer.Typer, name: str, *, examples: Sequence[str] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command that receives the shared options as ``shared``.
+    """Register a command; one with a parameter ``shared`` receives the shared options there.
 
     ``examples`` come first in the command's help, as people read them first.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        own = [
-            parameter
-            for parameter in inspect.signature(function).parameters.values()
-            if parameter.name != "shared"
-        ]
+        parameters = inspect.signature(function).parameters
+        own = [parameter for parameter in parameters.values() if parameter.name != "shared"]
+        shares = "shared" in parameters
 
         @wraps(function)
         def run(**values: Any) -> None:
-            raw = {key: values.pop(key) for key in SHARED_NAMES}
-            function(**values, shared=_parse(raw))
+            if shares:
+                values["shared"] = _parse({key: values.pop(key) for key in SHARED_NAMES})
+            function(**values)
 
         added = [
             inspect.Parameter(
                 key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
             )
-            for key, (annotation, default) in _SHARED.items()
+            for key, (annotation, default) in (_SHARED if shares else {}).items()
         ]
         keyword_own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
         signature = inspect.Signature([*keyword_own, *added])
@@ -169,8 +179,14 @@ def _parse(raw: dict[str, Any]) -> Shared:
         jobs=raw["jobs"],
         quiet=raw["quiet"],
         verbose=raw["verbose"],
-        color=not raw["no_color"] and not os.environ.get("NO_COLOR") and sys.stdout.isatty(),
+        color=_wants_color(refused=raw["no_color"]),
     )
+
+
+def _wants_color(*, refused: bool) -> bool:
+    if refused or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def parse_destinations(values: Sequence[str], *, quiet: bool = False) -> tuple[Destination, ...]:
@@ -179,8 +195,9 @@ def parse_destinations(values: Sequence[str], *, quiet: bool = False) -> tuple[D
     Text goes to stdout as well when every given format has a path, unless ``quiet``.
 
     Raises:
-        LlmopsError: ``format-unknown``, ``format-twice`` (two formats on stdout) and
-            ``output-unwritable``, all with the usage exit code.
+        LlmopsError: ``format-unknown``, ``format-twice`` (two formats on stdout),
+            ``output-twice`` (two formats in one file) and ``output-unwritable``, all with the
+            usage exit code.
     """
     destinations = [_destination(value) for value in values]
     to_stdout = [item for item in destinations if item.path is None]
@@ -189,6 +206,14 @@ def parse_destinations(values: Sequence[str], *, quiet: bool = False) -> tuple[D
             "format-twice",
             "only one format can go to stdout",
             hint="write the others to files: -f json=report.json",
+            exit_code=ExitCode.USAGE,
+        )
+    paths = [item.path.resolve() for item in destinations if item.path is not None]
+    if len(set(paths)) < len(paths):
+        raise LlmopsError(
+            "output-twice",
+            "two formats are to be written to the same file",
+            hint="give each format a path of its own",
             exit_code=ExitCode.USAGE,
         )
     if not to_stdout and not quiet:
@@ -202,13 +227,19 @@ def _destination(value: str) -> Destination:
         raise LlmopsError(
             "format-unknown",
             f"'{name}' is not a format",
-            hint=f"one of {', '.join(FORMAT_NAMES)}, with =PATH to write a file",
+            hint=suggestion(name, FORMAT_NAMES),
             exit_code=ExitCode.USAGE,
         )
     if not path or path == "-":
         return Destination(name)
     check_writable(Path(path))
     return Destination(name, Path(path))
+
+
+def suggestion(given: str, known: Sequence[str]) -> str:
+    """A hint for a name that is not one of ``known``: the nearest one, else all of them."""
+    near = get_close_matches(given, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"one of {', '.join(known)}"
 
 
 def check_writable(path: Path) -> None:
@@ -223,7 +254,8 @@ def check_writable(path: Path) -> None:
         reason = "it is a folder"
     elif not folder.is_dir():
         reason = f"the folder {folder} does not exist"
-    elif not os.access(path if path.exists() else folder, os.W_OK):
+    elif not os.access(path if path.exists() and not path.is_file() else folder, os.W_OK):
+        # A file is replaced by a new one, so it is the folder that must be writable.
         reason = "permission denied"
     if reason:
         raise LlmopsError(

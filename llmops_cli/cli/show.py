@@ -4,18 +4,19 @@ import os
 import shutil
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
 import typer
 
 from llmops_cli.cli.options import Shared
-from llmops_cli.errors import ExitCode
+from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Report, Verdict
 from llmops_cli.views import Look, render
 
-__all__ = ["finish", "say", "write_atomically", "write_stdout"]
+__all__ = ["atomic_path", "finish", "say", "silence_stdout", "write_atomically", "write_stdout"]
 
 _CODES = {
     Verdict.PASS: ExitCode.OK,
@@ -25,54 +26,109 @@ _CODES = {
 
 
 def finish(report: Report, shared: Shared) -> NoReturn:
-    """Write every requested rendering, then exit by the report's verdict."""
-    for destination in shared.destinations:
-        to_stdout = destination.path is None
-        look = Look(
-            color=shared.color and to_stdout,
-            width=_width() if to_stdout else 100,
-            explain=shared.explain,
-            verbose=shared.verbose,
-        )
-        text = render(report, destination.format, look)
-        if destination.path is None:
+    """Write every requested rendering, then exit by the report's verdict.
+
+    Everything is rendered before anything is written, and files are written before stdout:
+    a reader of stdout that goes away costs no file.
+    """
+    rendered = [
+        (item.path, render(report, item.format, _look(shared, to_stdout=item.path is None)))
+        for item in sorted(shared.destinations, key=lambda item: item.path is None)
+    ]
+    for path, text in rendered:
+        if path is None:
             write_stdout(text)
         else:
-            write_atomically(destination.path, text)
+            write_atomically(path, text)
     raise typer.Exit(ExitCode.OK if shared.exit_zero else _CODES[report.verdict])
+
+
+def _look(shared: Shared, *, to_stdout: bool) -> Look:
+    return Look(
+        color=shared.color and to_stdout,
+        width=_width() if to_stdout else 100,
+        explain=shared.explain,
+        verbose=shared.verbose,
+    )
 
 
 def say(shared: Shared, text: str) -> None:
     """One line of progress or warning on stderr, unless the user asked for quiet."""
-    if not shared.quiet:
+    if not shared.quiet and sys.stderr is not None:
         with suppress(OSError):
             sys.stderr.write(f"{text}\n")
 
 
 def write_stdout(text: str) -> None:
-    """Write UTF-8 to stdout; a reader that went away ends the process with 141."""
+    """Write UTF-8 to stdout; a reader that went away ends the process with 141.
+
+    Raises:
+        LlmopsError: ``output-unwritable`` when stdout is closed or full.
+    """
+    if sys.stdout is None:  # started with `>&-`
+        raise _unwritable("stdout", "it is closed")
     try:
         sys.stdout.buffer.write(text.encode("utf-8", "replace"))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python would complain again when it flushes stdout at shutdown.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
         raise typer.Exit(ExitCode.BROKEN_PIPE) from None
+    except OSError as error:
+        silence_stdout()
+        raise _unwritable("stdout", error.strerror or type(error).__name__) from error
+
+
+def silence_stdout() -> None:
+    """Point stdout at nothing: Python would fail again when it flushes at shutdown."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a whole file or nothing: a temporary neighbour, then a rename."""
-    data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    """Write a whole file or nothing: a temporary neighbour, then a rename.
+
+    A device or a pipe (``/dev/null``) is written as it is, never replaced by a file.
+
+    Raises:
+        LlmopsError: ``output-unwritable``.
+    """
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        # mkstemp is private to the user; a report is as readable as any new file.
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            _replace(path.resolve(), data)
+    except OSError as error:
+        raise _unwritable(str(path), error.strerror or type(error).__name__) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def atomic_path(path: Path) -> Generator[Path]:
+    """A temporary neighbour to write to; it becomes ``path`` at the end, or goes without trace."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp is private to the user; what we write is as readable as any new file.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _unwritable(name: str, reason: str) -> LlmopsError:
+    return LlmopsError(
+        "output-unwritable",
+        f"cannot write {name}: {reason}",
+        hint="choose another path",
+        exit_code=ExitCode.USAGE,
+    )
 
 
 def _umask() -> int:
@@ -82,4 +138,4 @@ def _umask() -> int:
 
 
 def _width() -> int:
-    return min(shutil.get_terminal_size((80, 24)).columns, 120)
+    return max(40, min(shutil.get_terminal_size((80, 24)).columns, 120))

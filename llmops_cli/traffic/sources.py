@@ -6,8 +6,8 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import BufferedIOBase
 from pathlib import Path
+from typing import BinaryIO
 
 from llmops_cli.errors import LlmopsError
 
@@ -129,7 +129,7 @@ def _first(line: bytes, source: Source) -> bytes:
     return line.removeprefix(_BOM)
 
 
-def _open(source: Source) -> BufferedIOBase:
+def _open(source: Source) -> BinaryIO | gzip.GzipFile:
     if source.name != STDIN:
         path = Path(source.name)
         return gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb", _BUFFER)

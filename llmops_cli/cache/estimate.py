@@ -1,0 +1,261 @@
+"""The whole computation: a calls table in, every figure of the report out, no words yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import add
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from llmops_cli.cache.bounds import clairvoyant_usd
+from llmops_cli.cache.kernel import cut, replay
+from llmops_cli.cache.leaks import Leak, leaks
+from llmops_cli.cache.model import (
+    AS_LOGGED,
+    AUTOMATIC_1H,
+    AUTOMATIC_5M,
+    NONE,
+    POLICIES,
+    CacheParameters,
+)
+from llmops_cli.cache.policies import breakpoints, rejections
+from llmops_cli.cache.rules import CacheRules, load_rules
+from llmops_cli.cache.select import Exclusion, Selection, exclude, nothing_left, select
+from llmops_cli.cache.spend import CallPrices, Priced, price_calls
+from llmops_cli.cache.trace import CacheTrace, compile_trace, numbers, texts
+from llmops_cli.calls import TOKEN_CLASSES, CallsTable
+from llmops_cli.engine import map_merge
+from llmops_cli.errors import LlmopsError
+from llmops_cli.prices import PriceBook
+from llmops_cli.report import Measure
+from llmops_cli.stats.bootstrap import bootstrap_ratio, cluster_sums
+
+__all__ = ["Estimate", "Outcome", "estimate"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+_REJECTED = {
+    "cache-too-many-breakpoints": "carry more than 4 cache breakpoints, which the API refuses (R3)",
+    "cache-lifetime-order": "mark a 5-minute block before a 1-hour one, which the API refuses (R7)",
+    "cache-automatic-conflict": "ask for automatic caching and mark the last block with another "
+    "lifetime, which the API refuses (R5)",
+    "cache-marker-on-thinking": "mark a thinking block, which the API refuses (R11)",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """Tokens ``(calls, 5)`` and USD ``(calls, 5)`` by class under one policy."""
+
+    tokens: Ints
+    usd: Floats
+
+    @property
+    def input_usd(self) -> float:
+        """All input spend."""
+        return float(self.usd[:, :4].sum())
+
+    @property
+    def input_tokens(self) -> int:
+        """All input, cached or not."""
+        return int(self.tokens[:, :4].sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """Every figure; outcomes are in the order of ``trace``, ``models`` as well."""
+
+    given: CacheParameters
+    rules: CacheRules
+    trace: CacheTrace
+    models: npt.NDArray[np.object_]
+    prices: CallPrices
+    outcomes: Mapping[str, Outcome]
+    bounds: Mapping[str, float]
+    target: str
+    saving: Measure
+    leaks: tuple[Leak, ...]
+    billed: Outcome | None
+    elsewhere: pd.DataFrame
+    exclusions: tuple[Exclusion, ...]
+    facts: Mapping[str, int]
+
+    @property
+    def baseline(self) -> str:
+        """What the saving is measured against: the logged markers, or for those no caching."""
+        return NONE if self.target == AS_LOGGED else AS_LOGGED
+
+
+def estimate(
+    calls: CallsTable, given: CacheParameters, book: PriceBook, *, jobs: int = 1
+) -> Estimate:
+    """Compile, replay every policy, price, bound and compare.
+
+    Raises:
+        LlmopsError: ``cache-nothing-to-replay`` and what selection, prices and rules refuse.
+    """
+    rules = load_rules()
+    calls = calls.reset_index(drop=True)
+    chosen = select(calls, given, book)
+    trace, exclusions = _compiled(calls, chosen, rules, given)
+    prices = _prices(calls, chosen, trace.row, trace.prompt_tokens, book)
+    output = _counts(calls.iloc[trace.row])[:, 4:]
+    bench = _Bench(trace, rules, prices, output, given.refresh == "marked", jobs)
+    outcomes = {policy: bench.run(policy) for policy in POLICIES}
+    bounds = _bounds(trace, prices, rules)
+    target = given.policy or min(
+        (AUTOMATIC_5M, AUTOMATIC_1H), key=lambda name: outcomes[name].input_usd
+    )
+    baseline = NONE if target == AS_LOGGED else AS_LOGGED
+    return Estimate(
+        given=given,
+        rules=rules,
+        trace=trace,
+        models=chosen.model[trace.row],
+        prices=prices,
+        outcomes=outcomes,
+        bounds=bounds,
+        target=target,
+        saving=_saving(outcomes[target], outcomes[baseline], trace.conversation, given),
+        leaks=tuple(leaks(trace, outcomes[target].tokens, prices.per_token, rules)),
+        billed=_billed(calls, trace, prices),
+        elsewhere=_elsewhere(calls, chosen, book),
+        exclusions=exclusions,
+        facts=_facts(calls, trace),
+    )
+
+
+def _compiled(
+    calls: CallsTable, chosen: Selection, rules: CacheRules, given: CacheParameters
+) -> tuple[CacheTrace, tuple[Exclusion, ...]]:
+    left, exclusions = chosen.replay, list(chosen.exclusions)
+    trace = compile_trace(calls[left], rules, chosen.model[left], given)
+    for slug, bad in rejections(trace, rules).items():
+        mask = np.zeros(len(calls), np.bool_)
+        mask[trace.row[bad]] = True
+        left, more = exclude(calls, left, mask, slug, _REJECTED[slug])
+        exclusions += more
+    if not left.any():
+        raise nothing_left(len(calls), exclusions)
+    if len(exclusions) > len(chosen.exclusions):
+        trace = compile_trace(calls[left], rules, chosen.model[left], given)
+    return trace, tuple(exclusions)
+
+
+def _prices(
+    calls: CallsTable, chosen: Selection, rows: Ints, prompt_tokens: Ints, book: PriceBook
+) -> CallPrices:
+    what = Priced(
+        chosen.model[rows],
+        chosen.provider[rows],
+        chosen.day[rows],
+        texts(calls, "service_tier")[rows],
+    )
+    return price_calls(what, prompt_tokens, book)
+
+
+def _counts(calls: CallsTable) -> Ints:
+    return np.column_stack([numbers(calls, name, 0) for name in TOKEN_CLASSES]).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bench:
+    # What every policy is replayed against.
+    trace: CacheTrace
+    rules: CacheRules
+    prices: CallPrices
+    output: Ints
+    refresh_marked: bool
+    jobs: int
+
+    def run(self, policy: str) -> Outcome:
+        breaks = breakpoints(self.trace, policy)
+        parts = cut(self.trace, breaks, self.rules, refresh_marked=self.refresh_marked)
+        billed = map_merge(replay, parts, add, jobs=self.jobs).in_order()
+        tokens = np.hstack([billed, self.output])
+        return Outcome(tokens, self.prices.usd(tokens))
+
+
+def _bounds(trace: CacheTrace, prices: CallPrices, rules: CacheRules) -> dict[str, float]:
+    return {
+        policy: float(clairvoyant_usd(trace, prices.per_token, life_us=life, write=column).sum())
+        for policy, life, column in (
+            (AUTOMATIC_5M, rules.life_5m_us, 2),
+            (AUTOMATIC_1H, rules.life_1h_us, 3),
+        )
+    }
+
+
+def _saving(
+    policy: Outcome, baseline: Outcome, conversation: Ints, given: CacheParameters
+) -> Measure:
+    spends = np.column_stack([policy.usd[:, :4].sum(axis=1), baseline.usd[:, :4].sum(axis=1)])
+    sums = cluster_sums(spends, conversation)
+    total = sums.sum(axis=0)
+    value = float(1 - total[0] / total[1]) if total[1] > 0 else 0.0
+    low, high, method = -1.0, 1.0, "a single conversation: nothing to resample"
+    if len(sums) > 1:
+        ratio = bootstrap_ratio(sums, level=given.level, seed=given.seed)
+        low, high = 1 - ratio.high, 1 - ratio.low
+        method = "cluster bootstrap over conversations"
+    return Measure(
+        name="saving",
+        value=value,
+        unit="share",
+        low=low,
+        high=high,
+        level=given.level,
+        n=len(sums),
+        method=method,
+        label="input spend saved",
+    )
+
+
+def _billed(calls: CallsTable, trace: CacheTrace, prices: CallPrices) -> Outcome | None:
+    rows = calls.iloc[trace.row]
+    if (numbers(rows, "tokens_estimated", 1) > 0).any():
+        return None
+    tokens = _counts(rows)
+    return Outcome(tokens, prices.usd(tokens))
+
+
+def _elsewhere(calls: CallsTable, chosen: Selection, book: PriceBook) -> pd.DataFrame:
+    # Calls that cost money and are not replayed: their spend as the log's usage says, by model.
+    columns = ["provider", "model", "calls", *TOKEN_CLASSES, "usd"]
+    usage = numbers(calls, "tokens_estimated", 1) == 0
+    rows = np.flatnonzero(chosen.billable & ~chosen.replay & usage)
+    groups = pd.factorize(pd.MultiIndex.from_arrays([chosen.provider[rows], chosen.model[rows]]))
+    found: list[list[object]] = []
+    for number, (provider, model) in enumerate(groups[1]):
+        mine = rows[groups[0] == number]
+        tokens = _counts(calls.iloc[mine])
+        found.append(
+            [provider, model, len(mine), *tokens.sum(axis=0), _spend(calls, chosen, mine, book)]
+        )
+    return pd.DataFrame(found, columns=columns)
+
+
+def _spend(calls: CallsTable, chosen: Selection, rows: Ints, book: PriceBook) -> float:
+    tokens = _counts(calls.iloc[rows])
+    try:
+        prices = _prices(calls, chosen, rows, tokens[:, :4].sum(axis=1), book)
+        return float(prices.usd(tokens).sum())
+    except LlmopsError:
+        return float("nan")
+
+
+def _facts(calls: CallsTable, trace: CacheTrace) -> dict[str, int]:
+    rows = calls.iloc[trace.row]
+    waits = np.isnan(numbers(rows, "ttft_s", np.nan)) & np.isnan(
+        numbers(rows, "duration_s", np.nan)
+    )
+    return {
+        "calls": len(calls),
+        "replayed": trace.calls,
+        "estimated": int((numbers(rows, "tokens_estimated", 1) > 0).sum()),
+        "unnamed": int((texts(rows, "conversation_id") == "").sum()),
+        "untimed": int(waits.sum()),
+        "batch": int((texts(rows, "service_tier") == "batch").sum()),
+    }

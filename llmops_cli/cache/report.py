@@ -1,0 +1,243 @@
+"""An estimate becomes a Report: the answer in a sentence, spend by class, leaks, the gate."""
+
+from dataclasses import asdict
+
+from llmops_cli.cache.estimate import Estimate, Outcome
+from llmops_cli.cache.explain import explanations
+from llmops_cli.cache.findings import own_findings
+from llmops_cli.cache.leaks import REASONS
+from llmops_cli.cache.model import AS_LOGGED, AUTOMATIC_1H, AUTOMATIC_5M, NONE, POLICIES
+from llmops_cli.calls import TOKEN_CLASSES
+from llmops_cli.report import Check, Column, Finding, Measure, Report, Scalar, Table
+
+__all__ = ["LABELS", "report"]
+
+LABELS = {
+    NONE: "no caching",
+    AS_LOGGED: "logged markers",
+    AUTOMATIC_5M: "automatic, 5 min",
+    AUTOMATIC_1H: "automatic, 1 h",
+}
+
+_SENTENCES = {
+    NONE: "Switching caching off",
+    AS_LOGGED: "The logged markers",
+    AUTOMATIC_5M: "Automatic caching with 5-minute entries",
+    AUTOMATIC_1H: "Automatic caching with 1-hour entries",
+}
+
+
+def report(
+    figures: Estimate, *, inputs: tuple[str, ...] = (), findings: tuple[Finding, ...] = ()
+) -> Report:
+    """The report of one estimate; ``findings`` are those of the reader of the log."""
+    return Report(
+        command="cache-estimate",
+        title="What prompt caching saves",
+        headline=_headline(figures),
+        inputs=inputs,
+        parameters=_parameters(figures),
+        measures=_measures(figures),
+        checks=_checks(figures),
+        tables=_tables(figures),
+        findings=(*findings, *own_findings(figures)),
+        explanations=explanations(figures),
+    )
+
+
+def _headline(figures: Estimate) -> str:
+    policy, baseline = figures.outcomes[figures.target], figures.outcomes[figures.baseline]
+    saving = figures.saving
+    value, low, high = saving.value or 0.0, saving.low or 0.0, saving.high or 0.0
+    against = "" if figures.baseline == NONE else " against the logged markers"
+    if not figures.outcomes[AS_LOGGED].tokens[:, 1:4].any():
+        against = ""
+    spends = f"${policy.input_usd:,.2f} instead of ${baseline.input_usd:,.2f}"
+    asserted = figures.target == AS_LOGGED
+    if value >= 0:
+        verb = "cut" if asserted else "would cut"
+        share = f"{100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+        return f"{_SENTENCES[figures.target]} {verb} input spend by {share}{against}: {spends}."
+    verb = "cost" if asserted else "would cost"
+    share = f"{-100 * value:.1f} % more [{-100 * high:.1f}, {-100 * low:.1f}]"
+    return f"{_SENTENCES[figures.target]} {verb} {share}{against}: {spends}."
+
+
+def _parameters(figures: Estimate) -> dict[str, Scalar]:
+    given = {name: value for name, value in asdict(figures.given).items() if name != "on"}
+    on = figures.given.on
+    return {**given, "policy": figures.target, "on": on.isoformat() if on else None}
+
+
+def _measures(figures: Estimate) -> tuple[Measure, ...]:
+    policy, baseline = figures.outcomes[figures.target], figures.outcomes[figures.baseline]
+    none, least = figures.outcomes[NONE].input_usd, min(figures.bounds.values())
+    calls, label = figures.trace.calls, LABELS[figures.target]
+    taken = (none - policy.input_usd) / (none - least) if none > least else None
+    billed = figures.billed or figures.outcomes[AS_LOGGED]
+    return (
+        figures.saving,
+        _sum("saving_usd", "input spend saved, USD", baseline.input_usd - policy.input_usd, calls),
+        _sum("input_usd", f"input spend, {label}", policy.input_usd, calls),
+        _sum("baseline_usd", f"input spend, {LABELS[figures.baseline]}", baseline.input_usd, calls),
+        _share("hit_rate", f"input read from cache, {label}", _hit_rate(policy), calls),
+        _share(
+            "hit_rate_today",
+            "input read from cache, " + ("as billed" if figures.billed else "logged markers"),
+            _hit_rate(billed),
+            calls,
+        ),
+        _share("achieved", "share of the achievable saving taken", taken, calls),
+        _sum(
+            "output_usd", "output spend, whatever the policy", float(policy.usd[:, 4].sum()), calls
+        ),
+    )
+
+
+def _sum(name: str, label: str, value: float, n: int) -> Measure:
+    return Measure(name=name, value=value, unit="usd", n=n, method="sum over calls", label=label)
+
+
+def _share(name: str, label: str, value: float | None, n: int) -> Measure:
+    method = "ratio of sums over calls"
+    return Measure(name=name, value=value, unit="share", n=n, method=method, label=label)
+
+
+def _hit_rate(outcome: Outcome) -> float:
+    return float(outcome.tokens[:, 1].sum()) / max(outcome.input_tokens, 1)
+
+
+def _checks(figures: Estimate) -> tuple[Check, ...]:
+    bound, saving = figures.given.min_saving, figures.saving
+    if bound is None:
+        return ()
+    value, low, n = saving.value or 0.0, saving.low or 0.0, saving.n or 0
+    half, distance = value - low, abs(value - bound)
+    more = (half / distance) ** 2 if distance > 0 else float("inf")
+    needed = (
+        f"about {max(round(n * more), n + 1):,} conversations instead of {n:,}, at this spread"
+        if n > 1 and more < 1e4  # noqa: PLR2004 - beyond that no log will ever decide
+        else "traffic of more conversations, or a gate further from the estimate"
+    )
+    return (Check.at_least("min_saving", saving, bound, needed=needed),)
+
+
+def _tables(figures: Estimate) -> tuple[Table, ...]:
+    tables = (_spend(figures), _leaks(figures), _models(figures), _tokens(figures))
+    return (*tables, _elsewhere(figures)) if len(figures.elsewhere) else tables
+
+
+def _spend(figures: Estimate) -> Table:
+    none = figures.outcomes[NONE].input_usd
+    rows: list[tuple[Scalar, ...]] = []
+    if figures.billed is not None:
+        rows.append(_spend_row("as billed, by the log", figures.billed, none))
+    rows += [_spend_row(LABELS[name], figures.outcomes[name], none) for name in POLICIES]
+    least = min(figures.bounds.values())
+    rows.append(("least possible", *(None,) * 4, least, least / none if none else None))
+    names = ("fresh", "read", "write 5 min", "write 1 h", "input")
+    return Table(
+        name="spend",
+        title="Input spend by token class",
+        columns=(
+            Column(name="policy", label="policy"),
+            *(Column(name=f"{n.replace(' ', '_')}_usd", label=n, unit="usd") for n in names),
+            Column(name="of_uncached", label="of uncached", unit="share"),
+        ),
+        rows=tuple(rows),
+        note="least possible: one lifetime, perfect foresight, any number of breakpoints",
+    )
+
+
+def _spend_row(label: str, outcome: Outcome, none: float) -> tuple[Scalar, ...]:
+    by_class = outcome.usd[:, :4].sum(axis=0).tolist()
+    return (label, *by_class, outcome.input_usd, outcome.input_usd / none if none else None)
+
+
+def _leaks(figures: Estimate) -> Table:
+    return Table(
+        name="leaks",
+        title=f"Repeated input still not read from the cache: {LABELS[figures.target]}",
+        columns=(
+            Column(name="reason", label="reason"),
+            Column(name="calls", label="calls", unit="count"),
+            Column(name="tokens", label="tokens", unit="tokens"),
+            Column(name="loss_usd", label="loss", unit="usd"),
+            Column(name="change", label="the change"),
+        ),
+        rows=tuple(
+            (REASONS[leak.reason][0], leak.calls, leak.tokens, leak.usd, REASONS[leak.reason][1])
+            for leak in figures.leaks
+        ),
+        note="loss: the difference between fresh input and a cache read",
+    )
+
+
+def _models(figures: Estimate) -> Table:
+    rows: list[tuple[Scalar, ...]] = []
+    shown = (NONE, AS_LOGGED, figures.target)
+    for model in sorted(set(figures.models)):
+        mine = figures.models == model
+        usd = [float(figures.outcomes[name].usd[mine, :4].sum()) for name in shown]
+        before = usd[0] if figures.target == AS_LOGGED else usd[1]
+        saved = 1 - usd[2] / before if before else None
+        rows.append((str(model), int(mine.sum()), *usd, saved))
+    return Table(
+        name="models",
+        title="Input spend by model",
+        columns=(
+            Column(name="model", label="model"),
+            Column(name="calls", label="calls", unit="count"),
+            Column(name="uncached_usd", label="no caching", unit="usd"),
+            Column(name="logged_usd", label="logged markers", unit="usd"),
+            Column(name="policy_usd", label=LABELS[figures.target], unit="usd"),
+            Column(name="saving", label="saved", unit="share"),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _tokens(figures: Estimate) -> Table:
+    rows: list[tuple[Scalar, ...]] = []
+    if figures.billed is not None:
+        rows.append(("as billed, by the log", *figures.billed.tokens.sum(axis=0).tolist()))
+    rows += [
+        (LABELS[name], *figures.outcomes[name].tokens.sum(axis=0).tolist()) for name in POLICIES
+    ]
+    labels = ("fresh", "read", "write 5 min", "write 1 h", "output")
+    return Table(
+        name="tokens",
+        title="Tokens by class",
+        columns=(
+            Column(name="policy", label="policy"),
+            *(
+                Column(name=name, label=label, unit="tokens")
+                for name, label in zip(TOKEN_CLASSES, labels, strict=True)
+            ),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _elsewhere(figures: Estimate) -> Table:
+    rows = [
+        (str(provider), str(model), int(calls), *(int(count) for count in counts), float(usd))
+        for provider, model, calls, *counts, usd in figures.elsewhere.itertuples(index=False)
+    ]
+    labels = ("fresh", "read", "write 5 min", "write 1 h", "output")
+    return Table(
+        name="elsewhere",
+        title="Calls outside the replay, as billed",
+        columns=(
+            Column(name="provider", label="provider"),
+            Column(name="model", label="model"),
+            Column(name="calls", label="calls", unit="count"),
+            *(
+                Column(name=name, label=label, unit="tokens")
+                for name, label in zip(TOKEN_CLASSES, labels, strict=True)
+            ),
+            Column(name="usd", label="spend", unit="usd"),
+        ),
+        rows=tuple(rows),
+        note="a dash in spend: no price is known",
+    )

@@ -1,0 +1,148 @@
+"""Which calls a replay can speak about, and what keeps the others out: counted, never guessed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from llmops_cli.cache.model import CacheParameters
+from llmops_cli.cache.trace import microseconds, texts
+from llmops_cli.calls import CallsTable, require
+from llmops_cli.errors import LlmopsError
+from llmops_cli.prices import PriceBook
+
+__all__ = ["EPOCH", "Exclusion", "Selection", "exclude", "nothing_left", "select"]
+
+Mask = npt.NDArray[np.bool_]
+Texts = npt.NDArray[np.object_]
+
+EPOCH = date(1970, 1, 1)
+"""Day 0 of ``Selection.day``."""
+
+_DAY_US = 86_400_000_000
+_NULL = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Calls left out for one reason; ``file`` and ``line`` are those of the first."""
+
+    slug: str
+    message: str
+    count: int
+    file: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """The log split: ``replay`` calls follow Anthropic's rules, ``billable`` ones cost money.
+
+    ``model``, ``provider`` and ``day`` (since 1970-01-01) are what a call is priced as.
+    """
+
+    replay: Mask
+    billable: Mask
+    model: Texts
+    provider: Texts
+    day: npt.NDArray[np.int64]
+    exclusions: tuple[Exclusion, ...]
+
+
+def select(calls: CallsTable, given: CacheParameters, book: PriceBook) -> Selection:
+    """Split the calls.
+
+    Raises:
+        LlmopsError: ``calls-missing-column`` without any time or model, ``calls-empty``,
+            ``cache-not-anthropic`` for a ``price_as`` model of another provider,
+            ``price-unknown-model``.
+    """
+    if not len(calls):
+        raise LlmopsError("calls-empty", "the log holds no calls")
+    require(calls, "start_time")
+    model, provider = _served(calls, given, book)
+    time = microseconds(calls, "start_time")
+    timed = time != _NULL
+    day = np.where(timed, time, 0) // _DAY_US
+    if given.on is not None:
+        day = np.full(len(calls), given.on.toordinal() - EPOCH.toordinal())
+    failed = texts(calls, "error_type") != ""
+    steps = (
+        ("cache-failed-calls", "failed and cost nothing", failed),
+        ("cache-no-time", "have no start time", ~timed),
+        ("cache-no-model", "name no model; --price-as MODEL prices them", model == ""),
+        ("cache-other-provider", "are not served by Anthropic's API", provider != "anthropic"),
+        ("cache-no-content", "carry no prompt to replay", _no_blocks(calls)),
+    )
+    left, exclusions = np.ones(len(calls), np.bool_), []
+    for slug, message, mask in steps:
+        left, more = exclude(calls, left, mask, slug, message)
+        exclusions += more
+    if not left.any():
+        raise nothing_left(len(calls), exclusions)
+    billable = ~failed & timed & (model != "")
+    return Selection(left, billable, model, provider, day, tuple(exclusions))
+
+
+def exclude(
+    calls: CallsTable, left: Mask, mask: Mask, slug: str, message: str
+) -> tuple[Mask, list[Exclusion]]:
+    """Take ``mask`` out of ``left``, and say so when that takes anything."""
+    out = left & mask
+    if not out.any():
+        return left, []
+    first = calls.iloc[int(np.flatnonzero(out)[0])]
+    file, line = first["source_file"], first["source_line"]
+    found = Exclusion(
+        slug,
+        message,
+        int(out.sum()),
+        file if isinstance(file, str) else "",
+        int(line) if isinstance(line, int | np.integer) else None,
+    )
+    return left & ~mask, [found]
+
+
+def nothing_left(total: int, exclusions: Iterable[Exclusion]) -> LlmopsError:
+    """The refusal of a log in which no call can be replayed, with every reason."""
+    reasons = list(exclusions)
+    said = ", ".join(f"{item.count:,} {item.message}" for item in reasons)
+    return LlmopsError(
+        "cache-nothing-to-replay",
+        f"none of the {total:,} calls can be replayed: {said}",
+        hint="a replay needs Anthropic Messages requests with their content, or --price-as MODEL "
+        "to ask what the traffic would cost there",
+        file=reasons[0].file if reasons else "",
+        line=reasons[0].line if reasons else None,
+    )
+
+
+def _served(calls: CallsTable, given: CacheParameters, book: PriceBook) -> tuple[Texts, Texts]:
+    if given.price_as:
+        provider = book.rates(given.price_as, given.on or EPOCH).provider
+        if provider != "anthropic":
+            raise LlmopsError(
+                "cache-not-anthropic",
+                f"'{given.price_as}' is sold by {provider}; only Anthropic's cache rules "
+                "are replayed",
+                hint="name a Claude model with --price-as",
+            )
+        return (
+            np.full(len(calls), given.price_as, dtype=object),
+            np.full(len(calls), provider, dtype=object),
+        )
+    answered, asked = texts(calls, "response_model"), texts(calls, "request_model")
+    model = np.where(answered == "", asked, answered)
+    named = texts(calls, "provider_name")
+    claude = np.array([str(name).lower().startswith("claude") for name in model], np.bool_)
+    return model, np.where((named == "") & claude, "anthropic", named)
+
+
+def _no_blocks(calls: CallsTable) -> Mask:
+    lists = pa.array(calls["block_hashes"])
+    if isinstance(lists, pa.ChunkedArray):
+        lists = lists.combine_chunks()
+    return lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False) == 0
