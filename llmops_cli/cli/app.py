@@ -141,6 +141,7 @@ def _default_map(config: Config, context: typer.Context) -> dict[str, Any]:
 
 
 COMMANDS: tuple[str, ...] = (
+    "judge_eval",
     "show_report",
     "schema",
     "config_command",

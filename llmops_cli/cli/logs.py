@@ -14,7 +14,7 @@ from llmops_cli.report import Finding
 if TYPE_CHECKING:
     from llmops_cli.traffic import BadRow, Traffic
 
-__all__ = ["HASH_KEY", "InputFormat", "bad_row_findings", "hash_key", "read_logs"]
+__all__ = ["HASH_KEY", "InputFormat", "bad_row_findings", "hash_key", "read_logs", "say_bad_rows"]
 
 HASH_KEY = "LLMOPS_HASH_KEY"
 """The environment variable that keys the block hashes; never an option, to stay out of ps."""
@@ -41,14 +41,21 @@ def read_logs(paths: Sequence[str], input_format: str, shared: Shared) -> "Traff
     traffic = read_calls(
         paths, format=input_format, max_bad_rows=shared.max_bad_rows, hash_key=hash_key()
     )
-    if traffic.bad_rows:
-        first = traffic.bad_rows[0]
-        say(
-            shared,
-            f"llmops: warning[{first.slug}]: {traffic.bad_count} rows could not be read and are "
-            f"left out; the first is {first.file}:{first.line}: {first.message}",
-        )
+    say_bad_rows(traffic.bad_rows, shared)
     return traffic
+
+
+def say_bad_rows(rows: "Sequence[BadRow]", shared: Shared) -> None:
+    """One line on stderr about rows that could not be read, if there are any."""
+    if not rows:
+        return
+    first = rows[0]
+    count = "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
+    say(
+        shared,
+        f"llmops: warning[{first.slug}]: {count} could not be read and left out; "
+        f"the first: {first.file}:{first.line}: {first.message}",
+    )
 
 
 def bad_row_findings(rows: "Iterable[BadRow]") -> tuple[Finding, ...]:

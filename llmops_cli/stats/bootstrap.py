@@ -88,11 +88,13 @@ def bootstrap_statistic(
     groups = len(sums)
     if groups < 2:  # noqa: PLR2004 - one cluster has no spread to resample
         raise ValueError(f"a cluster bootstrap needs two clusters, not {groups}")
+    # Clusters with the same totals are interchangeable: draw how often each total comes up.
+    distinct, counts = np.unique(sums, axis=0, return_counts=True)
     generator = np.random.default_rng(seed)
     values = np.concatenate(
         [
-            statistic(_totals(generator, sums, size))
-            for size in _chunks(resamples, max(1, _CELLS // groups))
+            statistic(generator.multinomial(groups, counts / groups, size=size) @ distinct)
+            for size in _chunks(resamples, max(1, _CELLS // len(distinct)))
         ]
     )
     values = values[np.isfinite(values)]
@@ -100,11 +102,6 @@ def bootstrap_statistic(
         raise ValueError("no resample has a finite value")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
-
-
-def _totals(generator: np.random.Generator, sums: Floats, size: int) -> Floats:
-    weights = generator.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=size)
-    return weights @ sums
 
 
 def _ratio(totals: Floats) -> Floats:

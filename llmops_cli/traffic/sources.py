@@ -33,23 +33,27 @@ class Source:
         return self.name.lower().endswith(".parquet")
 
 
-def resolve(paths: Iterable[str | Path]) -> tuple[Source, ...]:
+def resolve(paths: Iterable[str | Path], more: tuple[str, ...] = ()) -> tuple[Source, ...]:
     """Expand folders and globs, in a fixed order: as given, and by name inside each.
+
+    Args:
+        paths: what the user typed.
+        more: endings that count as data inside a folder beside those of logs.
 
     Raises:
         LlmopsError: ``traffic-not-found`` for a path that is not there, ``traffic-no-logs``
             for a folder without logs.
     """
-    found = dict.fromkeys(name for path in paths for name in _expand(str(path)))
+    found = dict.fromkeys(name for path in paths for name in _expand(str(path), more))
     return tuple(Source(name) for name in found)
 
 
-def _expand(text: str) -> list[str]:
+def _expand(text: str, more: tuple[str, ...]) -> list[str]:
     if text == STDIN:
         return [STDIN]
     path = Path(text)
     if path.is_dir():
-        return _in_folder(path)
+        return _in_folder(path, _SUFFIXES + more)
     if path.exists():
         return [text]
     matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - the pattern may be absolute
@@ -60,29 +64,32 @@ def _expand(text: str) -> list[str]:
             hint="give files, folders, globs, or - for standard input",
             file=text,
         )
-    return [name for match in matches for name in _expand(match)]
+    return [name for match in matches for name in _expand(match, more)]
 
 
-def _in_folder(folder: Path) -> list[str]:
+def _in_folder(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
     names = sorted(
         str(path)
         for path in folder.rglob("*")
         if path.is_file()
         and not path.name.startswith(".")
-        and path.name.lower().removesuffix(".gz").endswith(_SUFFIXES)
+        and path.name.lower().removesuffix(".gz").endswith(suffixes)
     )
     if not names:
         raise LlmopsError(
             "traffic-no-logs",
             "the folder holds no logs",
-            hint=f"logs end in {', '.join(_SUFFIXES)}, with or without .gz",
+            hint=f"logs end in {', '.join(suffixes)}, with or without .gz",
             file=str(folder),
         )
     return names
 
 
-def lines(source: Source) -> Iterator[tuple[int, bytes]]:
-    """The non-blank lines with their 1-based numbers, the UTF-8 byte order mark removed.
+def lines(source: Source, *, blank: bool = False) -> Iterator[tuple[int, bytes]]:
+    """The lines with their 1-based numbers, the UTF-8 byte order mark removed.
+
+    Blank lines are left out, except where ``blank`` asks for them: inside a quoted field of
+    a CSV they are content.
 
     Raises:
         LlmopsError: ``traffic-unreadable``, ``traffic-empty``, ``traffic-not-utf8`` for UTF-16,
@@ -94,8 +101,9 @@ def lines(source: Source) -> Iterator[tuple[int, bytes]]:
             for number, line in enumerate(stream, 1):
                 if number == 1:
                     line = _first(line, source)  # noqa: PLW2901 - the mark is not content
-                if not line.isspace() and line:
-                    empty = False
+                filled = bool(line) and not line.isspace()
+                empty = empty and not filled
+                if filled or blank:
                     yield number, line
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise LlmopsError(

@@ -1,0 +1,104 @@
+"""The counts everything rests on: decisions tallied by verdict, truth and both outcomes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from llmops_cli.stats.agreement import Confusion
+
+__all__ = ["MISSING", "Tally", "labels", "tally"]
+
+MISSING = 2
+"""The code of an absent label; 1 is yes, 0 is no."""
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """Counts ``(3, 3, 3, 3)``: judge, gold, weak_correct, strong_correct, each 0, 1 or missing."""
+
+    cells: Ints
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Both parts together."""
+        return Tally(self.cells + other.cells)
+
+    @property
+    def rows(self) -> int:
+        """All decisions."""
+        return int(self.cells.sum())
+
+    @property
+    def labelled(self) -> int:
+        """Decisions whose truth is known."""
+        return int(self.cells[:, :MISSING].sum())
+
+    @property
+    def abstained(self) -> int:
+        """Labelled decisions without a verdict; they count as wrong."""
+        return int(self.cells[MISSING, :MISSING].sum())
+
+    @property
+    def confusion(self) -> Confusion:
+        """Verdict against truth, where both are known."""
+        pair = self.cells.sum(axis=(2, 3))
+        return Confusion(
+            tp=int(pair[1, 1]), fp=int(pair[1, 0]), tn=int(pair[0, 0]), fn=int(pair[0, 1])
+        )
+
+    @property
+    def positives(self) -> int:
+        """Labelled decisions where the weak answer will do."""
+        return int(self.cells[:, 1].sum())
+
+    @property
+    def negatives(self) -> int:
+        """Labelled decisions where it will not."""
+        return int(self.cells[:, 0].sum())
+
+    def _outcome(self, weak: int, strong: int) -> int:
+        return int(self.cells[:, :, weak, strong].sum())
+
+    @property
+    def paired(self) -> int:
+        """Rows with both models' outcomes."""
+        return int(self.cells[:, :, :MISSING, :MISSING].sum())
+
+    @property
+    def only_strong(self) -> int:
+        """n01: the weak model wrong, the strong one right."""
+        return self._outcome(0, 1)
+
+    @property
+    def only_weak(self) -> int:
+        """n10: the weak model right, the strong one wrong."""
+        return self._outcome(1, 0)
+
+    @property
+    def routed(self) -> Ints:
+        """``(2, 2, 2)`` counts of judge, weak, strong, where all three are known."""
+        return self.cells.sum(axis=1)[:MISSING, :MISSING, :MISSING]
+
+
+def labels(decisions: pd.DataFrame, name: str) -> Ints:
+    """A label column as codes; a column that is not there is missing throughout."""
+    if name not in decisions:
+        return np.full(len(decisions), MISSING, np.int64)
+    return decisions[name].to_numpy(dtype=np.int64)
+
+
+def tally(decisions: pd.DataFrame) -> Tally:
+    """Count one part of the decisions; tallies of parts add up to that of the whole.
+
+    Without a gold column the weak model's outcome is the truth of the verdict: the judge
+    says whether the weak answer will do, and it does exactly when it is right.
+    """
+    truth = "gold" if "gold" in decisions else "weak_correct"
+    names = ("judge", truth, "weak_correct", "strong_correct")
+    code = np.zeros(len(decisions), np.int64)
+    for name in names:
+        code = 3 * code + labels(decisions, name)
+    return Tally(np.bincount(code, minlength=81).reshape(3, 3, 3, 3))
