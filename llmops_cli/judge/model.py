@@ -1,7 +1,9 @@
 """What a judge evaluation is asked, and the mathematics of its gate: bounds and label budgets."""
 
+import math
 from dataclasses import dataclass
 from difflib import get_close_matches
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ GATE_LEVEL = 0.90
 
 _MOST_LABELS = 10_000_000
 _STEP = 5
+_SEARCH_ALL = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,25 +98,32 @@ def labels_needed(
     Below the bound the mirrored question is answered: how many show that it is missed.
 
     Returns:
-        The smallest multiple of 5, or None where more than ten million are needed or the
-        accuracy is the bound itself.
+        The smallest multiple of 5 (of a thousandth, for budgets beyond 5,000), or None where
+        more than ten million are needed.
 
     Source:
-        Exact binomial power of the Clopper-Pearson gate.
+        Exact binomial power of the Clopper-Pearson gate, searched around the normal
+        approximation (Fleiss, Levin and Paik 2003, section 2.5).
     """
     from scipy.special import bdtrc  # noqa: PLC0415 - scipy is slow to load
 
     if accuracy < bound:
         accuracy, bound = 1 - accuracy, 1 - bound
-    if accuracy <= bound or bound <= 0:
+    about = _normal_labels(accuracy, bound, power, confidence)
+    if about > _MOST_LABELS:
         return None
-    first = _STEP
-    while first < _MOST_LABELS:
-        labels = np.arange(first, 2 * first + 20 * _STEP, _STEP, dtype=np.int64)
-        least = np.minimum(least_correct(labels, bound, confidence) - 1, labels)
-        chance = bdtrc(least, labels, accuracy)
-        enough = np.flatnonzero(chance >= power)
-        if len(enough):
-            return int(labels[enough[0]])
-        first = int(labels[-1]) + _STEP
-    return None
+    step = max(_STEP, round(about / 1000 / _STEP) * _STEP)
+    first = _STEP if about < _SEARCH_ALL else round(0.9 * about / step) * step
+    labels = np.arange(first, 1.2 * about + 100 * step, step, dtype=np.int64)
+    least = np.minimum(least_correct(labels, bound, confidence) - 1, labels)
+    enough = np.flatnonzero(bdtrc(least, labels, accuracy) >= power)
+    return int(labels[enough[0]]) if len(enough) else None
+
+
+def _normal_labels(accuracy: float, bound: float, power: float, confidence: float) -> float:
+    if accuracy <= bound or bound <= 0:
+        return math.inf
+    normal = NormalDist()
+    reach = normal.inv_cdf(confidence) * math.sqrt(bound * (1 - bound))
+    reach += max(normal.inv_cdf(power), 0.0) * math.sqrt(accuracy * (1 - accuracy))
+    return (reach / (accuracy - bound)) ** 2

@@ -161,7 +161,10 @@ def _places(source: Source, header: list[str], names: dict[str, str]) -> dict[st
 def _label(value: object, name: str) -> int:
     if value is None:
         return MISSING
-    found = LABELS.get(str(value).strip().lower())
+    # Most files spell plainly; the second look is for the others.
+    found = LABELS.get(value) if isinstance(value, str) else None
+    if found is None:
+        found = LABELS.get(str(value).strip().lower())
     if found is None:
         raise RowError(
             "decisions-bad-label",
