@@ -72,6 +72,9 @@ class CallColumn:
     invariant: Literal["", "unique", "non-negative"] = ""
 
 
+HASH_BYTES = 16
+"""Length of a block hash."""
+
 _INSTANT = pa.timestamp("us", tz="UTC")
 
 COLUMNS: tuple[CallColumn, ...] = (
@@ -196,7 +199,7 @@ COLUMNS: tuple[CallColumn, ...] = (
     ),
     CallColumn(
         "block_hashes",
-        pa.list_(pa.binary(16)),
+        pa.list_(pa.binary()),
         "",
         "",
         "chained 128-bit hash of the prompt up to and including each block",
@@ -341,12 +344,9 @@ def block_trace(calls: CallsTable) -> BlockTrace:
                 field=name,
             )
     flat = {name: array.flatten() for name, array in lists.items()}
-    data = flat["block_hashes"]
-    raw = (
-        b""
-        if len(data) == 0
-        else data.buffers()[1].to_pybytes()[data.offset * 16 :][: len(data) * 16]
-    )
+    data = _fixed_width(flat["block_hashes"])
+    start = data.offset * HASH_BYTES
+    raw = data.buffers()[1].to_pybytes()[start:][: len(data) * HASH_BYTES] if len(data) else b""
     return BlockTrace(
         offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(first)]),
         hashes=np.frombuffer(raw, dtype=np.uint64).reshape(-1, 2),
@@ -354,6 +354,18 @@ def block_trace(calls: CallsTable) -> BlockTrace:
         kinds=flat["block_kinds"].to_numpy(zero_copy_only=False).astype(np.uint8),
         markers=flat["block_markers"].to_numpy(zero_copy_only=False).astype(np.uint8),
     )
+
+
+def _fixed_width(data: pa.Array) -> pa.Array:
+    # Variable width in the table, because pandas cannot print lists of fixed-width binary.
+    try:
+        return data.cast(pa.binary(HASH_BYTES))
+    except pa.ArrowInvalid:
+        raise LlmopsError(
+            "calls-bad-column",
+            f"'block_hashes' holds a value that is not {HASH_BYTES} bytes long",
+            field="block_hashes",
+        ) from None
 
 
 def _list_array(calls: CallsTable, name: str) -> pa.ListArray:

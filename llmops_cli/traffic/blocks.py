@@ -14,12 +14,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from llmops_cli.calls import BlockKind, Marker
+from llmops_cli.calls import HASH_BYTES, BlockKind, Marker
 from llmops_cli.traffic.envelope import RowError
 
 __all__ = ["Block", "Cutter", "Prompt", "PromptReader", "apportion", "content_blocks", "marker_of"]
 
-HASH_BYTES = 16
 BYTES_PER_TOKEN = 4
 """Without usage in the log a block counts one token per four bytes of UTF-8 text."""
 IMAGE_BYTES = 6400

@@ -145,7 +145,7 @@ def _places(source: Source, header: list[str], names: dict[str, str]) -> dict[st
     if judged or paired or {"judge", "weak_correct"} <= at.keys():
         return at
     absent = "gold" if "judge" in at else "judge"
-    near = get_close_matches(absent, header, n=1)
+    near = get_close_matches(absent, header, n=1, cutoff=0.5)
     raise LlmopsError(
         "decisions-missing-column",
         f"'{absent}' is not among its columns",

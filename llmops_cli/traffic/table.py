@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from llmops_cli.calls import COLUMNS, arrow_schema
+from llmops_cli.calls import COLUMNS, HASH_BYTES, arrow_schema
 from llmops_cli.traffic.blocks import Prompt, apportion
 
 __all__ = ["Call", "TableBuilder"]
@@ -93,7 +93,7 @@ class TableBuilder:
         )
         flat = {
             "block_hashes": pa.FixedSizeBinaryArray.from_buffers(
-                pa.binary(16),
+                pa.binary(HASH_BYTES),
                 len(sizes),
                 [None, pa.py_buffer(b"".join([item.hashes for item in prompts]))],
             ),
