@@ -44,8 +44,8 @@ def _assumed(figures: Estimate) -> list[Finding]:
             "cache-no-response-time",
             facts["untimed"],
             (
-                f"calls log no response time: their entries are readable {given.visible_after_s:g} s "
-                "after the start"
+                "calls log no response time: their entries are readable "
+                f"{given.visible_after_s:g} s after the start"
             ),
             "log ttft_s or duration_s",
         ),

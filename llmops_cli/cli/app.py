@@ -146,6 +146,7 @@ COMMANDS: tuple[str, ...] = (
     "schema",
     "config_command",
     "cache_estimate",
+    "plan_rollout",
     "prices",
     "describe",
     "ingest",

@@ -16,7 +16,7 @@ __all__ = ["SCHEMAS", "calls_schema", "load_schema", "register"]
 SCHEMAS = {
     "calls": "llmops_cli.cli.schema:calls_schema",
     "config": "llmops_cli.cli.config_command:config_schema",
-    "plan": "llmops_cli.rollout.plan:plan_schema",
+    "plan": "llmops_cli.rollout.document:plan_schema",
     "report": "llmops_cli.views.json:schema",
 }
 """Each name and the function, without arguments, that returns its JSON Schema."""
@@ -36,7 +36,8 @@ def schema(
 ) -> None:
     """Print a JSON Schema: report, plan, calls or config.
 
-    Draft 2020-12. report: what -f json writes. plan: what plan-rollout writes. calls: a row of the calls
+    Draft 2020-12. report: what -f json writes. plan: what plan-rollout writes. calls: a row of
+    the calls
     table. config: llmops.yaml.
     """
     write_stdout(json.dumps(load_schema(name), indent=2, ensure_ascii=False) + "\n")

@@ -12,6 +12,7 @@ from llmops_cli.report import Measure
 from llmops_cli.stats.agreement import cohen_kappa, kappa_interval
 from llmops_cli.stats.bootstrap import bootstrap_ratio, cluster_sums
 from llmops_cli.stats.intervals import Interval, clopper_pearson, wilson
+from llmops_cli.stats.power import design_effect
 
 __all__ = ["Accuracy", "accuracy", "kappa", "rate", "rates"]
 
@@ -78,7 +79,7 @@ def accuracy(decisions: pd.DataFrame, counts: Tally, given: JudgeParameters) -> 
         wider(gate, GATE_LEVEL),
         wider(strict, 0.95),
         len(sums),
-        _design_effect(sums) if len(sums) >= _FEW else float(labelled),
+        _clustering(sums, correct / labelled),
     )
 
 
@@ -91,14 +92,11 @@ def _per_cluster(decisions: pd.DataFrame) -> npt.NDArray[np.float64]:
     return cluster_sums(values, codes.astype(np.int64))
 
 
-def _design_effect(sums: npt.NDArray[np.float64]) -> float:
-    # Variance of the ratio over clusters (linearised) against that of independent rows.
-    correct, rows = sums[:, 0], sums[:, 1]
-    total, share = rows.sum(), correct.sum() / rows.sum()
-    groups = len(sums)
-    clustered = groups / (groups - 1) * float(((correct - share * rows) ** 2).sum()) / total**2
-    independent = share * (1 - share) / total
-    return max(1.0, clustered / independent) if independent > 0 else 1.0
+def _clustering(sums: npt.NDArray[np.float64], share: float) -> float:
+    # One cluster is one observation, however many rows it has.
+    if len(sums) < _FEW:
+        return float(sums[:, 1].sum())
+    return design_effect(sums, share * (1 - share))
 
 
 def rate(name: str, label: str, successes: int, n: int, level: float) -> Measure:

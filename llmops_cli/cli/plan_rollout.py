@@ -1,0 +1,106 @@
+"""``llmops plan-rollout``: how a change goes out in stages, and how long that takes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmops_cli.cli.logs import InputFormat, bad_row_findings, read_logs
+from llmops_cli.cli.options import PathsArgument, Shared, check_writable, command
+from llmops_cli.cli.show import finish, write_atomically
+from llmops_cli.errors import ExitCode, LlmopsError
+
+__all__ = ["plan_rollout", "register"]
+
+
+def _margin(name: str, what: str, default: str) -> typer.models.OptionInfo:
+    return typer.Option(f"--{name}-margin", metavar="X", help=what, show_default=default)
+
+
+def plan_rollout(
+    paths: PathsArgument,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="Write the plan as YAML."),
+    ] = None,
+    stages: Annotated[
+        str, typer.Option("--stages", metavar="LIST", help="Percent of traffic, rising to 100.")
+    ] = "5,10,25,50,100",
+    quality_margin: Annotated[
+        float | None, _margin("quality", "Drop of the mean score that matters.", "0.02")
+    ] = None,
+    latency_margin: Annotated[
+        float | None, _margin("latency", "Ratio of p95 latencies that matters.", "1.10")
+    ] = None,
+    error_margin: Annotated[
+        float | None, _margin("error", "Rise of the error rate that matters.", "0.01")
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option("--alpha", help="Risk of promoting a change that harms by a margin.")
+    ] = 0.05,
+    power: Annotated[
+        float, typer.Option("--power", help="Chance per stage that a harmless change passes.")
+    ] = 0.80,
+    min_stage_hours: Annotated[
+        float, typer.Option("--min-stage-hours", help="No stage is shorter than this.")
+    ] = 1.0,
+    max_days: Annotated[
+        float | None,
+        typer.Option("--max-days", help="Gate: the whole rollout must fit.", show_default=False),
+    ] = None,
+    input_format: InputFormat = "auto",
+    shared: Shared,
+) -> None:
+    """Plan a staged rollout: samples, durations and decision bounds from a baseline log.
+
+    Every stage gets the requests it needs to show that quality, latency and errors are not
+    worse by the margins you care about. With --max-days the gate passes when the upper end of
+    the duration (at the lower end of the arrival rate) fits.
+    """
+    from llmops_cli.rollout import RolloutParameters, draw_plan
+    from llmops_cli.rollout import plan_rollout as plan
+    from llmops_cli.rollout.document import to_yaml
+
+    given = RolloutParameters(
+        stages=_stages(stages),
+        quality_margin=quality_margin,
+        latency_margin=latency_margin,
+        error_margin=error_margin,
+        alpha=alpha,
+        power=power,
+        minimum_stage_s=3600 * min_stage_hours,
+        max_days=max_days,
+    )
+    if output is not None:
+        check_writable(output)
+    traffic = read_logs(paths, input_format, shared)
+    findings = bad_row_findings(traffic.bad_rows)
+    report = plan(traffic.calls, given, inputs=traffic.files, findings=findings)
+    if output is not None:
+        write_atomically(output, to_yaml(draw_plan(traffic.calls, given)))
+    finish(report, shared)
+
+
+def _stages(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(item) for item in text.split(","))
+    except ValueError:
+        raise LlmopsError(
+            "rollout-bad-stages",
+            "--stages is not a list of numbers",
+            hint="5,10,25,50,100",
+            exit_code=ExitCode.USAGE,
+        ) from None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    command(
+        app,
+        "plan-rollout",
+        examples=(
+            "llmops plan-rollout baseline.jsonl",
+            "llmops plan-rollout logs/ --error-margin 0.005 --max-days 14 -o plan.yaml",
+        ),
+    )(plan_rollout)

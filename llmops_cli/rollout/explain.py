@@ -1,0 +1,78 @@
+"""Where the plan's figures come from: formulas with the reader's own numbers."""
+
+from llmops_cli.report import Explanation
+from llmops_cli.rollout.baseline import Baseline
+from llmops_cli.rollout.model import LATENCY, Guardrail, Plan
+from llmops_cli.rollout.plan import LEAST_EVENTS
+
+__all__ = ["explanations"]
+
+
+def explanations(plan: Plan, baseline: Baseline) -> tuple[Explanation, ...]:
+    """The sample of each guardrail at the first stage, the error rates, and the time."""
+    samples = tuple(_sample(plan, guardrail) for guardrail in plan.guardrails)
+    return (*samples, _errors(plan), _time(plan, baseline))
+
+
+def _sample(plan: Plan, guardrail: Guardrail) -> Explanation:
+    first = plan.stages[0]
+    decision = next(item for item in first.decisions if item.guardrail == guardrail.name)
+    slow = (
+        (
+            "latency: if every request slows by the ratio, the share beyond the baseline p95 "
+            "rises by the margin, as the log's own latencies say"
+        ),
+    )
+    return Explanation(
+        of=f"{guardrail.name}: requests on the new version at {first.percent:g} %",
+        formula="n = (z_alpha + z_beta)^2 variance (1 + 1/k) / margin^2 x design effect",
+        numbers=(
+            ("variance", guardrail.variance),
+            ("margin", guardrail.margin),
+            ("k, control per canary request", (100 - first.percent) / first.percent),
+            ("design effect", guardrail.design_effect),
+            ("alpha per stage", plan.alpha_per_stage),
+            ("n", decision.canary_requests),
+        ),
+        assumptions=(
+            "both versions vary alike; a harmless change differs by nothing",
+            f"at least {LEAST_EVENTS} expected events on the canary, so that the normal law holds",
+            "users are assigned whole; the design effect is that of the log's users",
+            *(slow if guardrail.name == LATENCY else ()),
+        ),
+        source="non-inferiority of means and shares: Chow, Shao, Wang & Lokhnygina 2017; "
+        "design effect: Kish 1965",
+    )
+
+
+def _errors(plan: Plan) -> Explanation:
+    return Explanation(
+        of="error rates of the plan",
+        formula="alpha per stage = alpha / stages; beta per guardrail = (1 - power) / guardrails",
+        numbers=(
+            ("alpha", plan.alpha),
+            ("stages", len(plan.stages)),
+            ("power", plan.power),
+            ("guardrails", len(plan.guardrails)),
+        ),
+        assumptions=(
+            "one look per stage, at its end: looking earlier spends alpha the plan does not have",
+            "promotion needs every guardrail, so alpha is not shared among them",
+        ),
+        source="Bonferroni; intersection-union test: Berger 1982",
+    )
+
+
+def _time(plan: Plan, baseline: Baseline) -> Explanation:
+    return Explanation(
+        of="duration",
+        formula="requests of the stage / arrival rate",
+        numbers=(
+            ("requests", sum(stage.requests for stage in plan.stages)),
+            ("calls in the log", baseline.calls),
+            ("its span in hours", baseline.span_s / 3600),
+            ("calls per hour", plan.requests_per_hour),
+        ),
+        assumptions=("traffic keeps coming as it did, bursts included",),
+        source=f"t interval over {baseline.blocks} equal parts of the log",
+    )

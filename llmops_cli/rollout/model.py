@@ -1,0 +1,177 @@
+"""What a rollout plan is asked and what it holds: parameters, guardrails, stages, the plan."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from llmops_cli.errors import ExitCode, LlmopsError
+
+__all__ = [
+    "ERRORS",
+    "LATENCY",
+    "QUALITY",
+    "SCHEMA",
+    "Decision",
+    "Guardrail",
+    "Plan",
+    "RolloutParameters",
+    "Stage",
+]
+
+SCHEMA = "llmops.rollout-plan/1"
+
+QUALITY = "quality"
+LATENCY = "latency"
+ERRORS = "errors"
+
+DEFAULT_MARGINS = {QUALITY: 0.02, LATENCY: 1.10, ERRORS: 0.01}
+"""A drop of the mean score, a ratio of p95 latencies, a rise of the error rate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutParameters:
+    """The question.
+
+    Attributes:
+        stages: percent of traffic on the new version, rising to 100.
+        quality_margin: the smallest drop of the mean evaluation score that matters; None for
+            the default where the log carries scores.
+        latency_margin: the smallest ratio of p95 latencies that matters, above 1.
+        error_margin: the smallest rise of the error rate that matters, as a share.
+        alpha: one-sided risk, over all stages, of promoting a change that harms by a margin.
+        power: chance per stage that a harmless change passes every guardrail.
+        minimum_stage_s: no stage is shorter than this.
+        max_days: gate on the whole duration; None for no gate.
+    """
+
+    stages: tuple[float, ...] = (5, 10, 25, 50, 100)
+    quality_margin: float | None = None
+    latency_margin: float | None = None
+    error_margin: float | None = None
+    alpha: float = 0.05
+    power: float = 0.80
+    minimum_stage_s: float = 3600.0
+    max_days: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse, with the usage exit code, what no plan can meet."""
+        rising = all(a < b for a, b in pairwise(self.stages))
+        if not (self.stages and rising and self.stages[0] > 0 and self.stages[-1] == 100):  # noqa: PLR2004 - percent
+            raise _usage("rollout-bad-stages", "stages rise from above 0 to 100", "5,10,25,50,100")
+        for name, low, high, hint in (
+            ("quality_margin", 0.0, 1.0, "a drop of two points on a scale of 0 to 1 is 0.02"),
+            ("latency_margin", 1.0, 100.0, "ten percent slower is 1.10"),
+            ("error_margin", 0.0, 1.0, "one percentage point is 0.01"),
+            ("alpha", 0.0, 0.5, "five percent is 0.05"),
+            ("power", 0.0, 1.0, "eighty percent is 0.8"),
+            ("max_days", 0.0, 36_500.0, "two weeks are 14"),
+        ):
+            value = getattr(self, name)
+            if value is not None and not low < value < high:
+                option = name.replace("_", "-")
+                raise _usage(
+                    f"rollout-bad-{option}",
+                    f"--{option} {value:g} does not lie between {low:g} and {high:g}",
+                    hint,
+                )
+        if not self.minimum_stage_s >= 0:
+            raise _usage("rollout-bad-minimum", "a stage lasts 0 hours or more", "one hour is 1")
+
+
+def _usage(slug: str, message: str, hint: str) -> LlmopsError:
+    return LlmopsError(slug, message, hint=hint, exit_code=ExitCode.USAGE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guardrail:
+    """One quantity that must not get worse.
+
+    Attributes:
+        name: quality, latency or errors.
+        metric: what is measured, in words.
+        baseline: its mean in the baseline log.
+        margin: the smallest harm that matters, in the unit of ``baseline``.
+        asked: the margin as the user gives it (for latency a ratio of p95).
+        variance: of one request.
+        design_effect: how much the grouping of requests by user adds to it.
+        threshold_s: the latency that counts as slow; None for other guardrails.
+    """
+
+    name: str
+    metric: str
+    baseline: float
+    margin: float
+    asked: float
+    variance: float
+    design_effect: float
+    threshold_s: float | None = None
+
+    @property
+    def worse_is_more(self) -> bool:
+        """Whether harm is a rise (errors, slow requests) or a drop (quality)."""
+        return self.name != QUALITY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """When one guardrail decides at the end of a stage, in observed harm."""
+
+    guardrail: str
+    canary_requests: int
+    promote_below: float
+    roll_back_above: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of the rollout.
+
+    Attributes:
+        percent: share of traffic on the new version, in percent.
+        compared_with: ``control`` beside it, or ``baseline`` before it where none is left.
+        requests: requests of all traffic that the stage needs.
+        canary_requests: those of them on the new version.
+        duration_s: at the log's own rate of arrival, not shorter than the minimum.
+        duration_low_s: at the upper end of that rate's interval.
+        duration_high_s: at its lower end; None where that is zero.
+        bottleneck: the guardrail that needs most.
+        decisions: one per guardrail.
+    """
+
+    percent: float
+    compared_with: str
+    requests: int
+    canary_requests: int
+    duration_s: float
+    duration_low_s: float
+    duration_high_s: float | None
+    bottleneck: str
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole rollout, ready to be written as YAML."""
+
+    alpha: float
+    power: float
+    alpha_per_stage: float
+    requests_per_hour: float
+    guardrails: tuple[Guardrail, ...]
+    stages: tuple[Stage, ...]
+    schema: str = SCHEMA
+
+    @property
+    def duration_s(self) -> float:
+        """All stages, one after the other."""
+        return sum(stage.duration_s for stage in self.stages)
+
+    @property
+    def duration_low_s(self) -> float:
+        """At the upper end of the arrival rate."""
+        return sum(stage.duration_low_s for stage in self.stages)
+
+    @property
+    def duration_high_s(self) -> float | None:
+        """At its lower end; None where that is zero."""
+        ends = [stage.duration_high_s for stage in self.stages]
+        return None if None in ends else sum(end or 0.0 for end in ends)
