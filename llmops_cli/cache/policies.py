@@ -62,7 +62,8 @@ def rejections(trace: CacheTrace, rules: CacheRules) -> dict[str, npt.NDArray[np
 
 
 def _last_cacheable(trace: CacheTrace) -> Ints:
-    able = np.flatnonzero(trace.kind != BlockKind.THINKING)
+    # R11: neither thinking nor empty text can carry a breakpoint.
+    able = np.flatnonzero((trace.kind != BlockKind.THINKING) & (trace.block_tokens > 0))
     found = np.searchsorted(able, trace.offsets[1:]) - 1
     last = np.concatenate([able, [-1]])[found]
     return np.where(last >= trace.offsets[:-1], last, -1)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from llmops_cli.cli.logs import InputFormat, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, command
 from llmops_cli.cli.show import finish
 
@@ -69,9 +70,7 @@ def cache_estimate(
             help="What a read renews: the entry it hit, or every marked one on its way.",
         ),
     ] = "hit",
-    log_format: Annotated[
-        str, typer.Option("--log-format", metavar="NAME", help="How the logs are written.")
-    ] = "auto",
+    input_format: InputFormat = "auto",
     shared: Shared,
 ) -> None:
     """Say what prompt caching saves, what is left, and what to change first.
@@ -82,7 +81,6 @@ def cache_estimate(
     """
     from llmops_cli.cache import CacheParameters
     from llmops_cli.cache import cache_estimate as estimate
-    from llmops_cli.traffic import read_calls
 
     parameters = CacheParameters(
         policy=policy,
@@ -93,9 +91,13 @@ def cache_estimate(
         refresh=refresh,
         seed=shared.seed,
     )
-    traffic = read_calls(paths, format=log_format, max_bad_rows=shared.max_bad_rows)
+    traffic = read_logs(paths, input_format, shared)
     report = estimate(
-        traffic.calls, parameters, jobs=shared.jobs, inputs=traffic.files, findings=()
+        traffic.calls,
+        parameters,
+        jobs=shared.jobs,
+        inputs=traffic.files,
+        findings=bad_row_findings(traffic.bad_rows),
     )
     finish(report, shared)
 

@@ -1,6 +1,7 @@
 """Tallies become a Report: the answer in a sentence, the rates, the gate, the break-even."""
 
-from dataclasses import asdict, dataclass, replace
+import math
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 
@@ -14,6 +15,8 @@ from llmops_cli.judge.reliability import Accuracy, accuracy, kappa, rate, rates
 from llmops_cli.report import Check, Column, Finding, Measure, Report, Table, Verdict, fold
 
 __all__ = ["Evaluation", "evaluate"]
+
+_MOST_PAIRS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +83,28 @@ def _checks(result: Evaluation) -> tuple[Check, ...]:
     found, against = result.found, result.given.against
     if against in {"threshold", "both"}:
         bar = result.given.threshold
-        checks.append(_check(result, "accuracy above the threshold", _bounds(found), bar, bar))
+        needed = _needed(found, bar, result.given.power)
+        name = "accuracy above the threshold"
+        checks.append(Check.at_least(name, _bounds(found), bar, strict=True, needed=needed))
     if against in {"break-even", "both"}:
         exact = break_even(result.counts, 0.95)
-        bar = exact.measure.value if exact else None
         nothing = Measure(name="accuracy_minus_break_even", value=None, unit="points", n=0)
         measure = margin(found, exact) if found and exact else nothing
-        checks.append(_check(result, "accuracy above break-even", measure, 0.0, bar))
+        needed = _needed_pairs(measure, result.counts.paired)
+        name = "accuracy above break-even"
+        checks.append(Check.at_least(name, measure, 0.0, strict=True, needed=needed))
     return tuple(checks)
 
 
-def _check(
-    result: Evaluation, name: str, measure: Measure, bound: float, bar: float | None
-) -> Check:
-    check = Check.at_least(name, measure, bound, strict=True)
-    if check.verdict is not Verdict.INCONCLUSIVE:
-        return check
-    return replace(check, needed=_needed(result.found, bar, result.given.power))
+def _needed_pairs(measure: Measure, paired: int) -> str:
+    if measure.value is None or measure.low is None or measure.high is None:
+        return "log rows on which the two models differ, with verdicts"
+    reach = measure.value - measure.low if measure.value > 0 else measure.high - measure.value
+    # Widths shrink with the root of the sample; the factor leaves room for 80 % power.
+    wanted = paired * (1.5 * reach / abs(measure.value)) ** 2 if measure.value else math.inf
+    if wanted > _MOST_PAIRS:
+        return "this judge is at break-even, as far as any feasible sample can tell"
+    return f"about {max(wanted - paired, 1):,.0f} more rows with verdict, truth and both outcomes"
 
 
 def _bounds(found: Accuracy | None) -> Measure:
@@ -116,11 +124,11 @@ def _bounds(found: Accuracy | None) -> Measure:
     )
 
 
-def _needed(found: Accuracy | None, bar: float | None, power: float) -> str:
+def _needed(found: Accuracy | None, bar: float, power: float) -> str:
     if found is None:
         return "label decisions: none has both a verdict and a truth"
-    if bar is None:
-        return "log rows on which the two models differ"
+    if found.gate.low > bar or found.gate.high <= bar:
+        return ""
     labels = labels_needed(found.value, bar, power=power)
     if labels is None:
         return (

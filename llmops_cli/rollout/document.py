@@ -72,10 +72,7 @@ def _plan(found: dict[str, Any], source: str) -> Plan:
         field = "guardrails"
         guardrails = tuple(Guardrail(**item) for item in found[field])
         field = "stages"
-        stages = tuple(
-            Stage(**{**item, "decisions": tuple(Decision(**one) for one in item["decisions"])})
-            for item in found[field]
-        )
+        stages = tuple(_stage(item) for item in found[field])
         field = ""
         fields: dict[str, Any] = {**found, "guardrails": guardrails, "stages": stages}
         return Plan(**fields)
@@ -87,6 +84,11 @@ def _plan(found: dict[str, Any], source: str) -> Plan:
             file=source,
             field=field,
         ) from error
+
+
+def _stage(fields: dict[str, Any]) -> Stage:
+    decisions: Any = tuple(Decision(**one) for one in fields["decisions"])
+    return Stage(**{**fields, "decisions": decisions})
 
 
 def plan_schema() -> dict[str, Any]:

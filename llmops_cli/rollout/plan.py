@@ -92,5 +92,6 @@ def _decision(
         guardrail=guardrail.name,
         canary_requests=needed,
         promote_below=promote,
-        roll_back_above=roll_back,
+        # Worse, but by less than the user minds, is no reason to go back.
+        roll_back_above=max(roll_back, promote),
     )

@@ -280,7 +280,7 @@ def test_no_discordant_pair_leaves_the_break_even_gate_open() -> None:
     frame = decisions(judge=pairs["weak_correct"], gold=pairs["weak_correct"], **pairs)
     report = judge_eval(frame, JudgeParameters(against="break-even"))
     assert report.verdict is Verdict.INCONCLUSIVE
-    assert report.checks[0].needed == "log rows on which the two models differ"
+    assert report.checks[0].needed == "log rows on which the two models differ, with verdicts"
 
 
 def test_every_gate_figure_is_explained() -> None:
