@@ -35,8 +35,8 @@ def cache_estimate(
 
     Args:
         calls: the calls table; prompts as block hashes, tokens, kinds and markers.
-        parameters: the policy to judge, its gate, and what-ifs; defaults judge the cheaper
-            automatic policy without a gate.
+        parameters: the policy to judge, its gate, and what-ifs; defaults judge the
+            cheapest of automatic and no caching, without a gate.
         book: where prices come from; the installed price data when absent.
         jobs: worker processes; the result does not depend on it.
         inputs: what the report names as its input.

@@ -106,7 +106,7 @@ def estimate(
     outcomes = {policy: bench.run(policy) for policy in POLICIES}
     bounds = _bounds(trace, prices, rules)
     target = given.policy or min(
-        (AUTOMATIC_5M, AUTOMATIC_1H), key=lambda name: outcomes[name].input_usd
+        (NONE, AUTOMATIC_5M, AUTOMATIC_1H), key=lambda name: outcomes[name].input_usd
     )
     baseline = NONE if target == AS_LOGGED else AS_LOGGED
     return Estimate(

@@ -15,7 +15,7 @@ def own_findings(figures: Estimate) -> tuple[Finding, ...]:
         Finding(
             slug=item.slug,
             severity="note" if item.slug == "cache-failed-calls" else "warning",
-            message=f"{item.count:,} calls {item.message}: not replayed",
+            message=f"calls that {item.message} are not replayed",
             file=item.file,
             line=item.line,
             count=item.count,
@@ -63,9 +63,7 @@ def _assumed(figures: Estimate) -> list[Finding]:
         ),
     ]
     findings = [
-        Finding(
-            slug=slug, severity="warning", message=f"{count:,} {message}", hint=hint, count=count
-        )
+        Finding(slug=slug, severity="warning", message=message, hint=hint, count=count)
         for slug, count, message, hint in said
         if count
     ]

@@ -22,7 +22,8 @@ class CacheParameters:
     """The question.
 
     Attributes:
-        policy: the policy to judge; empty for the cheaper automatic one.
+        policy: the policy to judge; empty for the cheapest that needs no
+            markers of one's own: automatic for 5 minutes or 1 hour, or no caching.
         min_saving: gate on the share of input spend that the policy saves against the
             logged markers; None for no gate.
         price_as: price and replay every call as this model; empty for the log's own models.

@@ -19,8 +19,10 @@ LABELS = {
     AUTOMATIC_1H: "automatic, 1 h",
 }
 
+_NOTHING = 1e-9
+
 _SENTENCES = {
-    NONE: "Switching caching off",
+    NONE: "Taking the logged markers out",
     AS_LOGGED: "The logged markers",
     AUTOMATIC_5M: "Automatic caching with 5-minute entries",
     AUTOMATIC_1H: "Automatic caching with 1-hour entries",
@@ -47,20 +49,31 @@ def report(
 
 def _headline(figures: Estimate) -> str:
     policy, baseline = figures.outcomes[figures.target], figures.outcomes[figures.baseline]
-    saving = figures.saving
-    value, low, high = saving.value or 0.0, saving.low or 0.0, saving.high or 0.0
-    against = "" if figures.baseline == NONE else " against the logged markers"
-    if not figures.outcomes[AS_LOGGED].tokens[:, 1:4].any():
-        against = ""
+    marked = bool(figures.outcomes[AS_LOGGED].tokens[:, 1:4].any())
+    if figures.target == NONE and not marked:
+        return _no_use(figures)
+    value = figures.saving.value or 0.0
+    low, high = figures.saving.low or 0.0, figures.saving.high or 0.0
+    may = "" if figures.target == AS_LOGGED else "would "
+    against = " against the logged markers" if marked and figures.baseline == AS_LOGGED else ""
     spends = f"${policy.input_usd:,.2f} instead of ${baseline.input_usd:,.2f}"
-    asserted = figures.target == AS_LOGGED
-    if value >= 0:
-        verb = "cut" if asserted else "would cut"
-        share = f"{100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
-        return f"{_SENTENCES[figures.target]} {verb} input spend by {share}{against}: {spends}."
-    verb = "cost" if asserted else "would cost"
-    share = f"{-100 * value:.1f} % more [{-100 * high:.1f}, {-100 * low:.1f}]"
-    return f"{_SENTENCES[figures.target]} {verb} {share}{against}: {spends}."
+    done = f"cut input spend by {100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+    if value < 0:
+        done = f"cost {-100 * value:.1f} % more [{-100 * high:.1f}, {-100 * low:.1f}]"
+    return f"{_SENTENCES[figures.target]} {may}{done}{against}: {spends}."
+
+
+def _no_use(figures: Estimate) -> str:
+    # Nothing is cached today and nothing cheaper was found: say what the best policy would do.
+    none = figures.outcomes[NONE].input_usd
+    name = min((AUTOMATIC_5M, AUTOMATIC_1H), key=lambda name: figures.outcomes[name].input_usd)
+    more = figures.outcomes[name].input_usd / none - 1 if none else 0.0
+    if more < _NOTHING:
+        return f"Prompt caching would change nothing: input spend stays ${none:,.2f}."
+    return (
+        f"Prompt caching does not pay: {_SENTENCES[name][0].lower()}{_SENTENCES[name][1:]} "
+        f"would cost {100 * more:.1f} % more than the ${none:,.2f} of today."
+    )
 
 
 def _parameters(figures: Estimate) -> dict[str, Scalar]:

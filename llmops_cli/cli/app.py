@@ -150,6 +150,7 @@ COMMANDS: tuple[str, ...] = (
     "prices",
     "describe",
     "ingest",
+    "datasets",
 )
 """The command modules in the order of ``llmops --help``; each has ``register(app)``."""
 

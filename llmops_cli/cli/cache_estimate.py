@@ -21,7 +21,7 @@ def cache_estimate(
             "--policy",
             metavar="NAME",
             help="none | as-logged | automatic-5m | automatic-1h.",
-            show_default="the cheaper automatic one",
+            show_default="the cheapest but as-logged",
         ),
     ] = "",
     min_saving: Annotated[
