@@ -55,7 +55,8 @@ def _headline(figures: Estimate) -> str:
     value = figures.saving.value or 0.0
     low, high = figures.saving.low or 0.0, figures.saving.high or 0.0
     may = "" if figures.target == AS_LOGGED else "would "
-    against = " against the logged markers" if marked and figures.baseline == AS_LOGGED else ""
+    beside = marked and figures.target not in {NONE, AS_LOGGED}
+    against = " against the logged markers" if beside else ""
     spends = f"${policy.input_usd:,.2f} instead of ${baseline.input_usd:,.2f}"
     done = f"cut input spend by {100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
     if value < 0:

@@ -158,6 +158,7 @@ def _quality(scores: Floats, codes: npt.NDArray[np.int64], margin: float) -> Gua
         margin=margin,
         asked=margin,
         variance=float(scores.var(ddof=1)),
+        variance_at_margin=float(scores.var(ddof=1)),
         design_effect=_clustering(scores, codes),
     )
 
@@ -183,6 +184,7 @@ def _latency(seconds: Floats, codes: npt.NDArray[np.int64], ratio: float) -> Gua
         margin=margin,
         asked=ratio,
         variance=share * (1 - share),
+        variance_at_margin=(share + margin) * max(0.0, 1 - share - margin),
         design_effect=_clustering(slow, codes),
         threshold_s=slow_s,
     )
@@ -200,6 +202,7 @@ def _errors(errors: Floats, codes: npt.NDArray[np.int64], margin: float) -> Guar
         margin=margin,
         asked=margin,
         variance=cautious * (1 - cautious),
+        variance_at_margin=(cautious + margin) * max(0.0, 1 - cautious - margin),
         design_effect=_clustering(errors, codes),
     )
 

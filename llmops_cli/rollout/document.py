@@ -110,6 +110,7 @@ def plan_schema() -> dict[str, Any]:
         margin=positive,
         asked=positive,
         variance={"type": "number", "minimum": 0},
+        variance_at_margin={"type": "number", "minimum": 0},
         design_effect={"type": "number", "minimum": 1},
         threshold_s={"type": ["number", "null"]},
     )

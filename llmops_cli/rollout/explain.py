@@ -25,9 +25,11 @@ def _sample(plan: Plan, guardrail: Guardrail) -> Explanation:
     )
     return Explanation(
         of=f"{guardrail.name}: requests on the new version at {first.percent:g} %",
-        formula="n = (z_alpha + z_beta)^2 variance (1 + 1/k) / margin^2 x design effect",
+        formula="n = (z_alpha sqrt(V1 + V0/k) + z_beta sqrt(V0 + V0/k))^2 / margin^2 "
+        "x design effect",
         numbers=(
-            ("variance", guardrail.variance),
+            ("V0, variance now", guardrail.variance),
+            ("V1, variance at the margin", guardrail.variance_at_margin),
             ("margin", guardrail.margin),
             ("k, control per canary request", (100 - first.percent) / first.percent),
             ("design effect", guardrail.design_effect),
@@ -35,7 +37,7 @@ def _sample(plan: Plan, guardrail: Guardrail) -> Explanation:
             ("n", decision.canary_requests),
         ),
         assumptions=(
-            "both versions vary alike; a harmless change differs by nothing",
+            "a harmless change differs by nothing",
             f"at least {LEAST_EVENTS} expected events on the canary, so that the normal law holds",
             "users are assigned whole; the design effect is that of the log's users",
             *(slow if guardrail.name == LATENCY else ()),

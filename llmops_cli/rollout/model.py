@@ -92,6 +92,7 @@ class Guardrail:
         margin: the smallest harm that matters, in the unit of ``baseline``.
         asked: the margin as the user gives it (for latency a ratio of p95).
         variance: of one request.
+        variance_at_margin: of one request of a version that harms by the margin.
         design_effect: how much the grouping of requests by user adds to it.
         threshold_s: the latency that counts as slow; None for other guardrails.
     """
@@ -102,6 +103,7 @@ class Guardrail:
     margin: float
     asked: float
     variance: float
+    variance_at_margin: float
     design_effect: float
     threshold_s: float | None = None
 

@@ -4,7 +4,7 @@ import math
 
 from llmops_cli.rollout.baseline import Baseline
 from llmops_cli.rollout.model import Decision, Guardrail, Plan, RolloutParameters, Stage
-from llmops_cli.stats.power import harm_bounds, non_inferiority_sample
+from llmops_cli.stats.power import Comparison, harm_bounds, non_inferiority_sample
 
 __all__ = ["LEAST_EVENTS", "canary_needed", "make_plan"]
 
@@ -32,10 +32,7 @@ def make_plan(baseline: Baseline, given: RolloutParameters) -> Plan:
 
 def canary_needed(guardrail: Guardrail, ratio: float, alpha: float, power: float) -> int:
     """Requests on the new version that one guardrail needs, users' requests hanging together."""
-    independent = non_inferiority_sample(
-        guardrail.variance, guardrail.margin, ratio=ratio, alpha=alpha, power=power
-    )
-    needed = independent * guardrail.design_effect
+    needed = non_inferiority_sample(_comparison(guardrail, ratio, alpha), power)
     if guardrail.worse_is_more:
         needed = max(needed, LEAST_EVENTS / (guardrail.baseline + guardrail.margin))
     return max(1, math.ceil(needed))
@@ -86,12 +83,21 @@ def _need(
 def _decision(
     guardrail: Guardrail, needed: int, canary: int, ratio: float, alpha: float
 ) -> Decision:
-    variance = guardrail.variance * guardrail.design_effect
-    promote, roll_back = harm_bounds(variance, guardrail.margin, canary, ratio=ratio, alpha=alpha)
+    promote, roll_back = harm_bounds(_comparison(guardrail, ratio, alpha), canary)
     return Decision(
         guardrail=guardrail.name,
         canary_requests=needed,
         promote_below=promote,
         # Worse, but by less than the user minds, is no reason to go back.
         roll_back_above=max(roll_back, promote),
+    )
+
+
+def _comparison(guardrail: Guardrail, ratio: float, alpha: float) -> Comparison:
+    return Comparison(
+        variance=guardrail.variance * guardrail.design_effect,
+        variance_at_margin=guardrail.variance_at_margin * guardrail.design_effect,
+        margin=guardrail.margin,
+        ratio=ratio,
+        alpha=alpha,
     )

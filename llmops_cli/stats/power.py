@@ -1,74 +1,96 @@
 """Sample sizes of a fixed-horizon comparison of two arms that are not of the same size."""
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["design_effect", "harm_bounds", "non_inferiority_sample"]
+__all__ = ["Comparison", "design_effect", "harm_bounds", "non_inferiority_sample"]
 
 
-def non_inferiority_sample(
-    variance: float,
-    margin: float,
-    *,
-    ratio: float = 1.0,
-    alpha: float = 0.025,
-    power: float = 0.9,
-) -> float:
-    """Treated observations that show a harm to be smaller than ``margin``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What is compared: the variance of one observation, and how the arms share them.
 
-    The test rejects "harm of at least the margin" when the one-sided ``1 - alpha`` upper
-    bound of the difference of means lies below the margin; the power holds when the true
-    difference is zero.
-
-    Args:
-        variance: of one observation, the same in both arms; p (1 - p) for a share p.
-        margin: the smallest harm that matters, in the unit of the observation; positive.
+    Attributes:
+        variance: in both arms when nothing differs; p (1 - p) for a share p.
+        margin: the smallest harm that matters, in the unit of the observation.
+        variance_at_margin: in the treated arm when it harms by the margin; the same as
+            ``variance`` where absent. A small arm with a rising share needs it: its own
+            variance rules there, and the error is far above alpha without it.
         ratio: control observations per treated one; infinity for a known control.
-        alpha: one-sided error.
-        power: chance of showing it.
+        alpha: one-sided error of either decision.
+    """
+
+    variance: float
+    margin: float
+    variance_at_margin: float | None = None
+    ratio: float = 1.0
+    alpha: float = 0.025
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be compared."""
+        if not (self.margin > 0 and self.variance >= 0 and self.ratio > 0):
+            raise ValueError("a sample size needs a positive margin and ratio and a variance >= 0")
+        if not 0 < self.alpha < 1:
+            raise ValueError("alpha lies between 0 and 1")
+
+    @property
+    def spread(self) -> float:
+        """Variance of the difference for one treated observation, when nothing differs."""
+        return self.variance * (1 + 1 / self.ratio)
+
+    @property
+    def spread_at_margin(self) -> float:
+        """The same when the treated arm harms by the margin."""
+        known = self.variance_at_margin
+        return (self.variance if known is None else known) + self.variance / self.ratio
+
+
+def non_inferiority_sample(given: Comparison, power: float = 0.9) -> float:
+    """Treated observations that show a harm to be smaller than the margin.
+
+    The test rejects "harm of the margin or more" with one-sided error ``alpha``; the power
+    holds when nothing differs.
 
     Returns:
         The treated arm's sample size, not rounded; the control's is ``ratio`` times that.
 
     Raises:
-        ValueError: a margin that is not positive, a negative variance, or probabilities
-            outside (0, 1).
+        ValueError: a power outside (0, 1).
 
     Source:
-        n = (z_alpha + z_beta)^2 variance (1 + 1/ratio) / margin^2: Chow, Shao, Wang and
-        Lokhnygina (2017), Sample Size Calculations in Clinical Research, chapters 3 and 4.
+        n = (z_alpha sqrt(V1) + z_beta sqrt(V0))^2 / margin^2 with the variances of the
+        difference at the margin and at no difference, which is
+        (z_alpha + z_beta)^2 variance (1 + 1/ratio) / margin^2 where they are the same: Chow,
+        Shao, Wang and Lokhnygina (2017), Sample Size Calculations in Clinical Research.
     """
-    if not (margin > 0 and variance >= 0 and ratio > 0):
-        raise ValueError("a sample size needs a positive margin and ratio and a variance >= 0")
-    if not (0 < alpha < 1 and 0 < power < 1):
-        raise ValueError("alpha and power lie between 0 and 1")
+    if not 0 < power < 1:
+        raise ValueError("power lies between 0 and 1")
     normal = NormalDist()
-    reach = normal.inv_cdf(1 - alpha) + normal.inv_cdf(power)
-    return max(reach, 0.0) ** 2 * variance * (1 + 1 / ratio) / margin**2
+    reach = normal.inv_cdf(1 - given.alpha) * math.sqrt(given.spread_at_margin)
+    reach += normal.inv_cdf(power) * math.sqrt(given.spread)
+    return max(reach, 0.0) ** 2 / given.margin**2
 
 
-def harm_bounds(
-    variance: float, margin: float, treated: float, *, ratio: float = 1.0, alpha: float = 0.025
-) -> tuple[float, float]:
+def harm_bounds(given: Comparison, treated: float) -> tuple[float, float]:
     """Observed harms at which a comparison of this size decides.
 
     Args:
-        variance: of one observation, design effect included.
-        margin: the smallest harm that matters.
+        given: the comparison, design effect in its variances.
         treated: observations in the treated arm.
-        ratio: control observations per treated one.
-        alpha: one-sided error of either decision.
 
     Returns:
-        The harm below which the upper bound stays under the margin (promote), and the harm
-        above which the lower bound exceeds zero (roll back).
+        The harm below which it is shown to be smaller than the margin (promote), and the
+        harm above which it is shown to be larger than zero (roll back).
     """
-    error = math.sqrt(variance * (1 + 1 / ratio) / treated) if treated else math.inf
-    reach = NormalDist().inv_cdf(1 - alpha) * error
-    return margin - reach, reach
+    if treated <= 0:
+        return -math.inf, math.inf
+    reach = NormalDist().inv_cdf(1 - given.alpha)
+    promote = given.margin - reach * math.sqrt(given.spread_at_margin / treated)
+    return promote, reach * math.sqrt(given.spread / treated)
 
 
 def design_effect(sums: npt.NDArray[np.float64], variance: float) -> float:

@@ -1,0 +1,53 @@
+"""Kernels that worker processes can import: they live in a module, not in a test."""
+
+import os
+import signal
+from pathlib import Path
+
+from llmops_cli.errors import ExitCode, LlmopsError
+
+
+def summed(part: list[float]) -> float:
+    return sum(part)
+
+
+def listed(part: int) -> list[int]:
+    return [part]
+
+
+def refused(part: int) -> int:
+    if part == 2:
+        raise LlmopsError(
+            "test-refusal", "no", hint="h", file="f", line=7, exit_code=ExitCode.USAGE
+        )
+    return part
+
+
+class UnpicklableError(Exception):
+    def __init__(self, one: str, *, two: str) -> None:
+        super().__init__(f"{one} {two}")
+
+
+def broken(part: int) -> int:
+    if part == 1:
+        raise UnpicklableError("secret", two="prompt")
+    return part
+
+
+def divided(part: int) -> float:
+    return 1 / part
+
+
+def killed_once(part: tuple[int, str]) -> list[int]:
+    """The first worker to take part 1 is killed, as by the kernel's memory killer."""
+    number, flag = part
+    if number == 1 and not Path(flag).exists():
+        Path(flag).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [number]
+
+
+def killed_always(part: int) -> int:
+    if part == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return part
