@@ -24,10 +24,10 @@ lint: $(DEV) ## Check style, types, imports between rooms, and the README's scre
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports --no-cache
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog --check -I .ci README.md
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog --check -P -I .ci README.md
 
 docs: $(DEV) ## Regenerate the README's screens
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog -r -I .ci README.md
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog -r -P -I .ci README.md
 
 ci: lint demo ## Everything a merge needs: lint, types, all tests with coverage, the README's commands
 	$(BIN)/pytest -n auto --cov --cov-report=term-missing:skip-covered
