@@ -44,13 +44,14 @@ def _measures(facts: Facts) -> tuple[Measure, ...]:
         ("errors", facts.errors),
         ("conversations", facts.conversations),
         ("users", facts.users),
-        ("isolation_domains", facts.domains),
     )
-    tokens = zip(TOKEN_CLASSES, facts.tokens, strict=True)
+    fresh, *cached, output = zip(TOKEN_CLASSES, facts.tokens, strict=True)
+    tokens = (fresh, output, *cached)
     return (
         *(Measure(name=name, value=value, unit="count", method="count") for name, value in counts),
-        *(Measure(name=name, value=value, unit="tokens", method="sum") for name, value in tokens),
         Measure(name="span", value=facts.span_s, unit="s", method="last start - first start"),
+        *(Measure(name=name, value=value, unit="tokens", method="sum") for name, value in tokens),
+        Measure(name="isolation_domains", value=facts.domains, unit="count", method="count"),
     )
 
 

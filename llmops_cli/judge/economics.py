@@ -107,9 +107,6 @@ def following(decisions: pd.DataFrame, counts: Tally, level: float) -> tuple[Mea
     quality = (routed[1, 1].sum() + routed[0, :, 1].sum()) / n
     strong = routed[:, :, 1].sum() / n
     return (
-        _share("escalation", "escalated to the strong model", escalated / n, n),
-        _share("quality_following", "quality, following the judge", float(quality), n),
-        _share("quality_strong", "quality, strong model alone", float(strong), n),
         Measure(
             name="quality_difference",
             label="quality gained by following",
@@ -119,9 +116,12 @@ def following(decisions: pd.DataFrame, counts: Tally, level: float) -> tuple[Mea
             high=100 * (mean + reach),
             level=level,
             n=n,
-            method="paired difference, normal",
+            method="paired difference with the strong model alone, normal",
         ),
         *_costs(decisions),
+        _share("escalation", "escalated to the strong model", escalated / n, n),
+        _share("quality_following", "quality, following the judge", float(quality), n),
+        _share("quality_strong", "quality, strong model alone", float(strong), n),
     )
 
 

@@ -169,39 +169,60 @@ def _headline(result: Evaluation, checks: tuple[Check, ...]) -> str:
 
 
 def _measures(decisions: pd.DataFrame, result: Evaluation) -> tuple[Measure, ...]:
-    counts, level = result.counts, result.given.level
-    measures: list[Measure] = []
-    if result.found is not None:
-        found = result.found
-        shown = Measure(
-            name="accuracy",
-            value=found.value,
-            unit="share",
-            low=found.shown.low,
-            high=found.shown.high,
-            level=level,
-            n=found.labelled,
-            method="wider of Wilson and cluster bootstrap" if found.clusters else "Wilson",
-        )
-        measures += [shown, *rates(counts, level), kappa(counts, level)]
-        if found.clusters:
-            measures.append(_design_effect(found))
-        if counts.abstained:
-            answered = counts.labelled - counts.abstained
-            measures.append(rate("coverage", "verdict given", answered, counts.labelled, level))
-    if result.even is not None:
-        measures.append(result.even.measure)
-    return (*measures, *following(decisions, counts, level))
+    # What decides comes first: the text view shows the first few without -v.
+    counts, level, found = result.counts, result.given.level, result.found
+    even = (result.even.measure,) if result.even else ()
+    routed = following(decisions, counts, level)
+    if found is None:
+        return (*even, *routed)
+    sensitivity, specificity, precision, negative, majority = rates(counts, level)
+    return (
+        _accuracy(found, level),
+        *even,
+        sensitivity,
+        specificity,
+        majority,
+        kappa(counts, level),
+        *routed,
+        precision,
+        negative,
+        *_clustering(found),
+        *_coverage(counts, level),
+    )
 
 
-def _design_effect(found: Accuracy) -> Measure:
+def _accuracy(found: Accuracy, level: float) -> Measure:
     return Measure(
+        name="accuracy",
+        value=found.value,
+        unit="share",
+        low=found.shown.low,
+        high=found.shown.high,
+        level=level,
+        n=found.labelled,
+        method="wider of Wilson and cluster bootstrap" if found.clusters else "Wilson",
+    )
+
+
+def _coverage(counts: Tally, level: float) -> tuple[Measure, ...]:
+    if not counts.abstained:
+        return ()
+    answered = counts.labelled - counts.abstained
+    return (rate("coverage", "verdict given", answered, counts.labelled, level),)
+
+
+def _clustering(found: Accuracy) -> tuple[Measure, ...]:
+    if not found.clusters:
+        return ()
+    method = "variance over clusters / variance of independent rows; n counts clusters"
+    effect = Measure(
         name="design_effect",
         value=found.design_effect,
         unit="ratio",
         n=found.clusters,
-        method="variance over clusters / variance of independent rows; n counts clusters",
+        method=method,
     )
+    return (effect,)
 
 
 def _tables(decisions: pd.DataFrame, result: Evaluation) -> tuple[Table, ...]:

@@ -1,5 +1,6 @@
 """What a rollout plan is asked and what it holds: parameters, guardrails, stages, the plan."""
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -37,8 +38,9 @@ class RolloutParameters:
             the default where the log carries scores.
         latency_margin: the smallest ratio of p95 latencies that matters, above 1.
         error_margin: the smallest rise of the error rate that matters, as a share.
-        alpha: one-sided risk, over all stages, of promoting a change that harms by a margin.
-        power: chance per stage that a harmless change passes every guardrail.
+        alpha: one-sided risk, over all stages, of going on with a change that harms by a
+            margin; and, apart from that, of going back with a harmless one.
+        power: chance that a harmless change passes every guardrail of every stage.
         minimum_stage_s: no stage is shorter than this.
         max_days: gate on the whole duration; None for no gate.
     """
@@ -94,6 +96,7 @@ class Guardrail:
         variance: of one request.
         variance_at_margin: of one request of a version that harms by the margin.
         design_effect: how much the grouping of requests by user adds to it.
+        coverage: share of requests that carry it; scores are often sampled.
         threshold_s: the latency that counts as slow; None for other guardrails.
     """
 
@@ -105,12 +108,23 @@ class Guardrail:
     variance: float
     variance_at_margin: float
     design_effect: float
+    coverage: float = 1.0
     threshold_s: float | None = None
 
     @property
     def worse_is_more(self) -> bool:
         """Whether harm is a rise (errors, slow requests) or a drop (quality)."""
         return self.name != QUALITY
+
+    @property
+    def bad_share(self) -> float:
+        """Share of bad requests: errors, slow ones, or what the mean score lacks of 1.
+
+        At least the share whose variance the plan uses, which is above the log's where bad
+        requests are too few to count.
+        """
+        planned = (1 - math.sqrt(max(0.0, 1 - 4 * self.variance))) / 2
+        return planned if self.worse_is_more else max(planned, 1 - self.baseline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

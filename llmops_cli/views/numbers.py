@@ -142,7 +142,10 @@ def _seconds(value: float, extra: int) -> str:
 
 
 def _ratio(value: float, extra: int) -> str:
-    decimals = _decimals(value, 2, 1) if abs(value) < 1 else 1 if abs(value) < 100 else 0  # noqa: PLR2004 - times
+    # 1.25x is a price and not 1.2x; 4.0x is enough of a speed.
+    size = abs(value)
+    fine = size < 10 and not math.isclose(size, round(size, 1), abs_tol=1e-9)  # noqa: PLR2004 - times
+    decimals = _decimals(value, 2, 1) if size < 1 else 2 if fine else 1 if size < 100 else 0  # noqa: PLR2004
     return f"{_fixed(value, decimals + extra)}x"
 
 
