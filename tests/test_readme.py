@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(
-    r"^```console\n(.*?)^```",
-    (ROOT / "README.md").read_text("utf-8"),
-    flags=re.MULTILINE | re.DOTALL,
-)
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```console\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+TABLE = [
+    (int(code), command)
+    for code, command in re.findall(
+        r"^\| (\d) \|.*\| `(llmops .*)` \|$", README, flags=re.MULTILINE
+    )
+]
+"""The exit codes and the command the README gives for each."""
 
 
 def shown() -> list[tuple[str, int]]:
@@ -42,17 +46,35 @@ def test_the_readme_shows_commands() -> None:
     assert len(shown()) >= 8
 
 
-@pytest.mark.xdist_group("readme")
-def test_every_command_of_the_readme_runs_and_exits_as_shown(folder: Path) -> None:
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("LLMOPS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "llmops_cli", *shlex.split(command)[1:]],
+        cwd=folder,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_every_command_of_the_readme_runs_and_exits_as_shown(folder: Path) -> None:
     for command, expected in shown():
-        done = subprocess.run(
-            [sys.executable, "-m", "llmops_cli", *shlex.split(command)[1:]],
-            cwd=folder,
-            env=clean,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        done = run(command, folder)
         assert done.returncode == expected, (command, done.stderr)
+
+
+def test_the_table_of_exit_codes_gives_a_command_for_each() -> None:
+    assert [code for code, _ in TABLE] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("code", "command"), TABLE)
+def test_each_exit_code_is_reached_by_its_documented_command(
+    folder: Path, code: int, command: str
+) -> None:
+    done = run(command, folder)
+    assert done.returncode == code
+    # A refusal is one sentence on stderr; a verdict is a report on stdout.
+    assert bool(done.stdout) == (code in {0, 1, 4})
+    assert done.stderr.startswith("llmops: error[") == (code in {2, 3})

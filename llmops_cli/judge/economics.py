@@ -73,7 +73,7 @@ def margin(found: Accuracy, exact: BreakEven) -> Measure:
         exact: r* with a two-sided 95 % interval.
     """
     value, low, high = exact.measure.value, exact.measure.low, exact.measure.high
-    name, label = "accuracy_minus_break_even", "accuracy above break-even, points"
+    name, label = "accuracy_minus_break_even", "accuracy above break-even"
     if value is None or low is None or high is None:
         return Measure(name=name, label=label, value=None, unit="points", method="no such pair")
     return Measure(
