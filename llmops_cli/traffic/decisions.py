@@ -136,6 +136,7 @@ def _places(source: Source, header: list[str], names: dict[str, str]) -> dict[st
                 line=1,
                 field=ours,
             )
+    _refuse_repeated(source, header, names)
     at = {
         name: header.index(names.get(name, name))
         for name in COLUMNS
@@ -145,17 +146,37 @@ def _places(source: Source, header: list[str], names: dict[str, str]) -> dict[st
     if judged or paired or {"judge", "weak_correct"} <= at.keys():
         return at
     absent = "gold" if "judge" in at else "judge"
-    near = get_close_matches(absent, header, n=1, cutoff=0.5)
     raise LlmopsError(
         "decisions-missing-column",
         f"'{absent}' is not among its columns",
-        hint=f"name it: --{absent} {near[0]}"
-        if near
-        else f"name the column that holds it with --{absent}; it has {', '.join(header)}",
+        hint=_where_is(absent, header),
         file=source.name,
         line=1,
         field=absent,
     )
+
+
+def _where_is(absent: str, header: list[str]) -> str:
+    near = get_close_matches(absent, header, n=1, cutoff=0.5)
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+        return "its fields are not separated by commas; write it as CSV"
+    if near:
+        return f"name it: --{absent} {near[0]}"
+    return f"name the column that holds it with --{absent}; it has {', '.join(header)}"
+
+
+def _refuse_repeated(source: Source, header: list[str], names: dict[str, str]) -> None:
+    for ours in COLUMNS:
+        theirs = names.get(ours, ours)
+        if header.count(theirs) > 1:
+            raise LlmopsError(
+                "decisions-repeated-column",
+                f"two of its columns are called '{theirs}'",
+                hint="rename the one that is not meant",
+                file=source.name,
+                line=1,
+                field=ours,
+            )
 
 
 def _label(value: object, name: str) -> int:

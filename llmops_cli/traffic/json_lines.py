@@ -117,6 +117,8 @@ def _bad_row(error: Exception, raw: bytes, file: str, number: int) -> BadRow:
         return BadRow(file, number, "", "traffic-not-utf8", "the line is not UTF-8")
     if isinstance(error, msgspec.ValidationError):
         return _invalid(str(error), file, number)
+    if raw.lstrip()[:1] == b"[":
+        return _array(file, number)
     if "truncated" in str(error) and not raw.endswith(b"\n"):
         return BadRow(
             file, number, "", "traffic-truncated-line", "the last line is cut off"
@@ -124,7 +126,14 @@ def _bad_row(error: Exception, raw: bytes, file: str, number: int) -> BadRow:
     return BadRow(file, number, "", "traffic-not-json", "the line is not JSON")
 
 
+def _array(file: str, number: int) -> BadRow:
+    message = "a JSON array, not one object per line; jq -c '.[]' takes it apart"
+    return BadRow(file, number, "", "traffic-json-array", message)
+
+
 def _invalid(text: str, file: str, number: int) -> BadRow:
+    if text == "Expected `object`, got `array`":
+        return _array(file, number)
     found = _PATH.search(text)
     field = found[1] if found else ""
     missing = re.match(r"Object missing required field `(\w+)`", text)

@@ -112,6 +112,7 @@ def test_too_many_bad_rows_stop_the_reading(tmp_path: Path) -> None:
         ("d.csv", b"judge,gold\n", "decisions-empty", "no decision"),
         ("d.csv", b"judge,gold\nx,1\n", "decisions-empty", "none of 1 rows"),
         ("d.csv", b"judge,truth\n1,1\n", "decisions-missing-column", "'gold' is not among"),
+        ("d.csv", b"judge,gold,gold\n1,1,0\n", "decisions-repeated-column", "'gold'"),
         ("d.csv", b"a,b\n1,1\n", "decisions-missing-column", "'judge' is not among"),
         ("d.csv", "id,judge,gold\nü,1,1\n".encode("latin1"), "traffic-not-utf8", "not UTF-8"),
         ("d.csv", "judge,gold\n1,1\n".encode("utf-16"), "traffic-not-utf8", "UTF-16"),
@@ -132,6 +133,8 @@ def test_bad_files_are_refused(
 def test_a_missing_column_is_answered_with_the_nearest(tmp_path: Path) -> None:
     path = write(tmp_path, "d.csv", "judge,gold_label\n1,1\n")
     assert refusal(path).hint == "name it: --gold gold_label"
+    semicolons = write(tmp_path, "s.csv", "judge;gold\n1;1\n")
+    assert "not separated by commas" in refusal(semicolons).hint
     error = refusal(path, names={"gold": "gold_labels"})
     assert error.hint == "did you mean 'gold_label'?"
 

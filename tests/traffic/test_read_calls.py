@@ -317,6 +317,8 @@ def test_bad_files_are_refused(
         (b'{"request": {"model": "cla', "traffic-truncated-line", ""),
         (b'{"task": "\xff\xfe"}\n', "traffic-not-utf8", ""),
         (b'{"other": 1}\n', "traffic-unknown-format", ""),
+        (b'[{"request": 1}]\n', "traffic-json-array", ""),
+        (b"[\n", "traffic-json-array", ""),
         (b'{"timestamp": "yesterday", "request": {"model": "claude-x", "messages": []}}\n',
          "calls-bad-time", "timestamp"),
         (b'{"request": {"messages": [], "model": 5}}\n', "calls-bad-value", "request.model"),
