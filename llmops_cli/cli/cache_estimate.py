@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from llmops_cli.cli.logs import InputFormat, bad_row_findings, read_logs
-from llmops_cli.cli.logs import InputFormat, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, command
 from llmops_cli.cli.show import finish
 
