@@ -12,7 +12,7 @@ from llmops_cli.calls import BlockKind, Marker
 from llmops_cli.traffic.blocks import Block, Cutter, content_blocks, object_block
 from llmops_cli.traffic.envelope import Envelope, RowError, Tokens, microseconds
 
-__all__ = ["NAME", "Line", "columns", "disjoint", "message_blocks", "parts", "tool_block"]
+__all__ = ["NAME", "Line", "columns", "disjoint", "message_blocks", "parts", "served", "tool_block"]
 
 NAME = "openai-chat"
 
@@ -104,19 +104,9 @@ def columns(line: Line) -> dict[str, Any]:
     Raises:
         RowError: ``calls-missing-field``, ``calls-contradiction``.
     """
-    if line.request is None:
-        raise RowError("calls-missing-field", "there is no request", "request")
     response = line.response or Response()
-    filled: dict[str, Any] = {
-        "call_id": response.id,
-        "provider_name": line.provider or "openai",
-        "request_model": line.request.model,
-        "response_model": response.model,
-        "service_tier": response.service_tier,
-        "finish_reason": response.choices[0].finish_reason if response.choices else None,
-    }
-    if line.request.user:
-        filled["user_id"] = line.request.user
+    filled = served(line, response)
+    filled["finish_reason"] = response.choices[0].finish_reason if response.choices else None
     if response.created is not None:
         filled["start_time"] = microseconds(response.created, "response.created")
     if (usage := response.usage) is not None:
@@ -127,6 +117,24 @@ def columns(line: Line) -> dict[str, Any]:
             usage.completion_tokens_details or OutputDetails(),
         )
     return filled
+
+
+def served(line: Any, response: Any) -> dict[str, Any]:  # noqa: ANN401 - both OpenAI APIs
+    """Who asked whom for what: the columns both OpenAI APIs fill alike.
+
+    Raises:
+        RowError: ``calls-missing-field`` without a request.
+    """
+    if line.request is None:
+        raise RowError("calls-missing-field", "there is no request", "request")
+    user = {"user_id": line.request.user} if line.request.user else {}
+    return user | {
+        "call_id": response.id,
+        "provider_name": line.provider or "openai",
+        "request_model": line.request.model,
+        "response_model": response.model,
+        "service_tier": response.service_tier,
+    }
 
 
 def disjoint(

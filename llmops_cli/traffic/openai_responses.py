@@ -16,6 +16,7 @@ from llmops_cli.traffic.openai_chat import (
     OutputDetails,
     disjoint,
     message_blocks,
+    served,
     tool_block,
 )
 
@@ -95,19 +96,9 @@ def columns(line: Line) -> dict[str, Any]:
     Raises:
         RowError: ``calls-missing-field``, ``calls-contradiction``.
     """
-    if line.request is None:
-        raise RowError("calls-missing-field", "there is no request", "request")
     response = line.response or Response()
-    filled: dict[str, Any] = {
-        "call_id": response.id,
-        "provider_name": line.provider or "openai",
-        "request_model": line.request.model,
-        "response_model": response.model,
-        "service_tier": response.service_tier,
-        "finish_reason": response.status,
-    }
-    if line.request.user:
-        filled["user_id"] = line.request.user
+    filled = served(line, response)
+    filled["finish_reason"] = response.status
     if response.created_at is not None:
         filled["start_time"] = microseconds(response.created_at, "response.created_at")
     if (usage := response.usage) is not None:
