@@ -7,10 +7,13 @@ import typer
 
 from llmops_cli.cli.logs import InputFormat, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, check_writable, command
-from llmops_cli.cli.show import finish, write_atomically
+from llmops_cli.cli.show import finish, write_atomically, write_stdout
 from llmops_cli.errors import ExitCode, LlmopsError
 
 __all__ = ["plan_rollout", "register"]
+
+
+_STDOUT = Path("-")
 
 
 def _margin(name: str, what: str, default: str) -> typer.models.OptionInfo:
@@ -22,7 +25,9 @@ def plan_rollout(
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Write the plan as YAML."),
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="Write the plan as YAML; - is stdout, with -q."
+        ),
     ] = None,
     stages: Annotated[
         str, typer.Option("--stages", metavar="LIST", help="Percent of traffic, rising to 100.")
@@ -37,10 +42,10 @@ def plan_rollout(
         float | None, _margin("error", "Rise of the error rate that matters.", "0.01")
     ] = None,
     alpha: Annotated[
-        float, typer.Option("--alpha", help="Risk of promoting a change that harms by a margin.")
+        float, typer.Option("--alpha", help="Risk of a wrong decision, over all stages.")
     ] = 0.05,
     power: Annotated[
-        float, typer.Option("--power", help="Chance per stage that a harmless change passes.")
+        float, typer.Option("--power", help="Chance that a harmless change passes every stage.")
     ] = 0.80,
     min_stage_hours: Annotated[
         float, typer.Option("--min-stage-hours", help="No stage is shorter than this.")
@@ -55,8 +60,9 @@ def plan_rollout(
     """Plan a staged rollout: samples, durations and decision bounds from a baseline log.
 
     Every stage gets the requests it needs to show that quality, latency and errors are not
-    worse by the margins you care about. With --max-days the gate passes when the upper end of
-    the duration (at the lower end of the arrival rate) fits.
+    worse by the margins you care about; at its end each guardrail says go on, roll back or
+    hold. With --max-days the gate passes when the upper end of the duration (at the lower end
+    of the arrival rate) fits.
     """
     from llmops_cli.rollout import RolloutParameters, draw_plan
     from llmops_cli.rollout import plan_rollout as plan
@@ -72,14 +78,27 @@ def plan_rollout(
         minimum_stage_s=3600 * min_stage_hours,
         max_days=max_days,
     )
-    if output is not None:
-        check_writable(output)
+    _check_output(output, shared)
     traffic = read_logs(paths, input_format, shared)
     findings = bad_row_findings(traffic.bad_rows)
     report = plan(traffic.calls, given, inputs=traffic.files, findings=findings)
-    if output is not None:
+    if output == _STDOUT:
+        write_stdout(to_yaml(draw_plan(traffic.calls, given)))
+    elif output is not None:
         write_atomically(output, to_yaml(draw_plan(traffic.calls, given)))
     finish(report, shared)
+
+
+def _check_output(output: Path | None, shared: Shared) -> None:
+    if output == _STDOUT and any(item.path is None for item in shared.destinations):
+        raise LlmopsError(
+            "output-twice",
+            "the plan and the report cannot both go to stdout",
+            hint="add -q, or write the plan to a file",
+            exit_code=ExitCode.USAGE,
+        )
+    if output is not None and output != _STDOUT:
+        check_writable(output)
 
 
 def _stages(text: str) -> tuple[float, ...]:

@@ -91,13 +91,15 @@ def _shape(arrow: Any) -> dict[str, Any]:
     """The JSON type of an Arrow type; every column may hold null."""
     from pyarrow import types
 
+    from llmops_cli.calls import HASH_BYTES
+
     if types.is_list(arrow):
         inner = _shape(arrow.value_type)
         return {"type": ["array", "null"], "items": {**inner, "type": inner["type"][0]}}
     if types.is_timestamp(arrow):
         return {"type": ["string", "null"], "format": "date-time"}
-    if types.is_fixed_size_binary(arrow):
-        return {"type": ["string", "null"], "pattern": f"^[0-9a-f]{{{2 * arrow.byte_width}}}$"}
+    if types.is_binary(arrow):
+        return {"type": ["string", "null"], "pattern": f"^[0-9a-f]{{{2 * HASH_BYTES}}}$"}
     kinds = (
         (types.is_boolean, "boolean"),
         (types.is_integer, "integer"),
