@@ -7,9 +7,9 @@ figures are priced by token class and held against what perfect foresight would 
 
 from collections.abc import Sequence
 
-from llmops_cli.cache.estimate import estimate
+from llmops_cli.cache.estimate import estimate_calls
 from llmops_cli.cache.model import POLICIES, CacheParameters
-from llmops_cli.cache.report import report
+from llmops_cli.cache.report import report_on
 from llmops_cli.calls import CallsTable
 from llmops_cli.prices import PriceBook
 from llmops_cli.report import Finding, Report
@@ -51,5 +51,5 @@ def cache_estimate(
             ``cache-unknown-minimum``, ``price-class-missing``, ``calls-missing-column``.
     """
     given = parameters or CacheParameters()
-    figures = estimate(calls, given, book or PriceBook(), jobs=jobs)
-    return report(figures, inputs=tuple(inputs), findings=tuple(findings))
+    figures = estimate_calls(calls, given, book or PriceBook(), jobs=jobs)
+    return report_on(figures, inputs=tuple(inputs), findings=tuple(findings))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from operator import add
 
 import numpy as np
@@ -21,7 +22,7 @@ from llmops_cli.cache.model import (
 )
 from llmops_cli.cache.policies import breakpoints, rejections
 from llmops_cli.cache.rules import CacheRules, load_rules
-from llmops_cli.cache.select import Exclusion, Selection, exclude, nothing_left, select
+from llmops_cli.cache.select import EPOCH, Exclusion, Selection, exclude, nothing_left, select
 from llmops_cli.cache.spend import CallPrices, Priced, price_calls
 from llmops_cli.cache.trace import CacheTrace, compile_trace, numbers, texts
 from llmops_cli.calls import TOKEN_CLASSES, CallsTable
@@ -31,7 +32,7 @@ from llmops_cli.prices import PriceBook
 from llmops_cli.report import Measure
 from llmops_cli.stats.bootstrap import bootstrap_ratio, cluster_sums
 
-__all__ = ["Estimate", "Outcome", "estimate"]
+__all__ = ["Estimate", "Outcome", "estimate_calls"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -88,7 +89,7 @@ class Estimate:
         return NONE if self.target == AS_LOGGED else AS_LOGGED
 
 
-def estimate(
+def estimate_calls(
     calls: CallsTable, given: CacheParameters, book: PriceBook, *, jobs: int = 1
 ) -> Estimate:
     """Compile, replay every policy, price, bound and compare.
@@ -99,6 +100,7 @@ def estimate(
     rules = load_rules()
     calls = calls.reset_index(drop=True)
     chosen = select(calls, given, book)
+    _require_prices(chosen, book)
     trace, exclusions = _compiled(calls, chosen, rules, given)
     prices = _prices(calls, chosen, trace.row, trace.prompt_tokens, book)
     output = _counts(calls.iloc[trace.row])[:, 4:]
@@ -125,6 +127,15 @@ def estimate(
         exclusions=exclusions,
         facts=_facts(calls, trace),
     )
+
+
+def _require_prices(chosen: Selection, book: PriceBook) -> None:
+    # An unknown model is refused by the price book before the rules wonder about it.
+    rows = np.flatnonzero(chosen.replay)
+    first = {str(chosen.model[row]): row for row in rows[::-1].tolist()}
+    for model, row in sorted(first.items()):
+        day = date.fromordinal(EPOCH.toordinal() + int(chosen.day[row]))
+        book.rates(model, day, provider=str(chosen.provider[row]))
 
 
 def _compiled(

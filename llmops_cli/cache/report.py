@@ -10,7 +10,7 @@ from llmops_cli.cache.model import AS_LOGGED, AUTOMATIC_1H, AUTOMATIC_5M, NONE, 
 from llmops_cli.calls import TOKEN_CLASSES
 from llmops_cli.report import Check, Column, Finding, Measure, Report, Scalar, Table
 
-__all__ = ["LABELS", "report"]
+__all__ = ["LABELS", "report_on"]
 
 LABELS = {
     NONE: "no caching",
@@ -29,7 +29,7 @@ _SENTENCES = {
 }
 
 
-def report(
+def report_on(
     figures: Estimate, *, inputs: tuple[str, ...] = (), findings: tuple[Finding, ...] = ()
 ) -> Report:
     """The report of one estimate; ``findings`` are those of the reader of the log."""
@@ -80,7 +80,12 @@ def _no_use(figures: Estimate) -> str:
 def _parameters(figures: Estimate) -> dict[str, Scalar]:
     given = {name: value for name, value in asdict(figures.given).items() if name != "on"}
     on = figures.given.on
-    return {**given, "policy": figures.target, "on": on.isoformat() if on else None}
+    return {
+        **given,
+        "policy": figures.target,
+        "price_as": figures.given.price_as or None,
+        "on": on.isoformat() if on else None,
+    }
 
 
 def _measures(figures: Estimate) -> tuple[Measure, ...]:
@@ -102,13 +107,18 @@ def _measures(figures: Estimate) -> tuple[Measure, ...]:
             calls,
         ),
         _share("achieved", "share of the achievable saving taken", taken, calls),
-        _sum(
-            "output_usd", "output spend, whatever the policy", float(policy.usd[:, 4].sum()), calls
-        ),
+        _sum("output_usd", "output spend, whatever the policy", _output(figures), calls),
     )
 
 
-def _sum(name: str, label: str, value: float, n: int) -> Measure:
+def _output(figures: Estimate) -> float | None:
+    # A log without usage says nothing about its answers: unknown is not free.
+    output = figures.outcomes[NONE]
+    unknown = figures.facts["estimated"] and not output.tokens[:, 4].any()
+    return None if unknown else float(output.usd[:, 4].sum())
+
+
+def _sum(name: str, label: str, value: float | None, n: int) -> Measure:
     return Measure(name=name, value=value, unit="usd", n=n, method="sum over calls", label=label)
 
 

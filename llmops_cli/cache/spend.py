@@ -53,10 +53,6 @@ class CallPrices:
             raise self.rates[self.group[call]].without_price(CLASSES[column])
         return tokens * np.nan_to_num(self.per_token)
 
-    def take(self, calls: npt.NDArray[np.bool_] | Ints) -> "CallPrices":
-        """The prices of some of the calls."""
-        return CallPrices(self.per_token[calls], self.rates, self.group[calls], self.untiered)
-
 
 def price_calls(what: Priced, prompt_tokens: Ints, book: PriceBook) -> CallPrices:
     """Resolve each distinct (model, provider, day, tier) once and spread it over its calls.

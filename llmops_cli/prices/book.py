@@ -86,7 +86,7 @@ def _standard(
 ) -> Table:
     table: Table = {name: _at(_raw(prices, name), start) for name in CLASSES}
     for row in rows_for(*where):
-        name = row.token_class
+        name = row.class_name
         if row.always or table[name] is None:
             table[name] = row.price(table[name], table["input"])
             if table[name] is not None:

@@ -15,7 +15,7 @@ __all__ = ["OverlayRow", "overlay_rows", "rows_for"]
 class OverlayRow:
     """One row: a fixed price, a multiple of base input, or a multiple of the standard price."""
 
-    token_class: str
+    class_name: str
     models: str
     source: str
     checked_on: date
@@ -68,7 +68,7 @@ def rows_for(
 
 def _row(item: dict[str, Any]) -> OverlayRow:
     given = dict(item)
-    given["token_class"] = given.pop("class")
+    given["class_name"] = given.pop("class")
     given["always"] = given.pop("when") == "always"
     if "from" in given:
         given["since"] = given.pop("from")

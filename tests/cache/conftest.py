@@ -69,13 +69,13 @@ def build_log(*calls: Call) -> CallsTable:
     return from_arrow(pa.Table.from_pylist(rows, schema=arrow_schema()))
 
 
-def compile_log(calls: CallsTable, **given: Any) -> CacheTrace:
+def compile_log(calls: CallsTable, **given: object) -> CacheTrace:
     """The trace of a log as the models it names."""
     models = calls["request_model"].to_numpy(dtype=object)
     return compile_trace(calls, load_rules(), models, CacheParameters(**given))
 
 
-def billed(calls: CallsTable, policy: str = "as-logged", **given: Any) -> npt.NDArray[np.int64]:
+def billed(calls: CallsTable, policy: str = "as-logged", **given: object) -> npt.NDArray[np.int64]:
     """``(calls, 4)`` tokens fresh, read, written for 5 minutes and for 1 hour, by time."""
     trace, rules = compile_log(calls, **given), load_rules()
     marked = given.get("refresh") == "marked"

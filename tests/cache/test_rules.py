@@ -74,7 +74,7 @@ def test_a1_lookback(log: Build, bill: Bill, marks: dict[int, str], expected: li
 
 @pytest.mark.parametrize(("distance", "hits"), [(18, True), (19, True), (20, False), (21, False)])
 def test_r4_twenty_positions_count_the_breakpoint_itself(
-    log: Build, bill: Bill, distance: int, hits: bool
+    log: Build, bill: Bill, distance: int, *, hits: bool
 ) -> None:
     rows = bill(
         log(
@@ -133,7 +133,7 @@ def test_a3_r6_splits_the_prompt(
     [("5m", 300, True), ("5m", 300.001, False), ("1h", 3600, True), ("1h", 3600.001, False)],
 )
 def test_r8_lifetime_counts_from_the_start_of_the_writer(
-    log: Build, bill: Bill, marker: str, pause: float, hits: bool
+    log: Build, bill: Bill, marker: str, pause: float, *, hits: bool
 ) -> None:
     blocks = chain(3, {3: marker})
     rows = bill(log({"blocks": blocks, "ttft_s": 60.0}, {"at": pause, "blocks": blocks}))
@@ -156,7 +156,7 @@ def test_r8_a_5_minute_marker_that_reads_a_1_hour_entry_keeps_the_hour(
 
 @pytest.mark.parametrize(("refresh", "hits"), [("hit", False), ("marked", True)])
 def test_what_a_read_renews_on_its_way_is_a_knob(
-    log: Build, bill: Bill, refresh: str, hits: bool
+    log: Build, bill: Bill, refresh: str, *, hits: bool
 ) -> None:
     # The second call reads the longer prefix; only the shared one is asked for afterwards.
     both = chain(6, {3: "5m", 6: "5m"})
@@ -181,6 +181,46 @@ def test_r9_parallel_identical_requests_all_write(log: Build, bill: Bill) -> Non
     blocks = chain(3, {3: "5m"})
     rows = bill(log(*({"at": 0.1 * n, "blocks": blocks, "ttft_s": 5.0} for n in range(4))))
     assert rows.tolist() == [[0, 0, 3 * K, 0]] * 4
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reads"),
+    [(2.0, 40.0, 3 * K), (40.0, 2.0, 3 * K), (40.0, 40.0, 0)],
+)
+def test_r9_of_two_parallel_writers_the_first_to_answer_counts(
+    log: Build, bill: Bill, first: float, second: float, reads: int
+) -> None:
+    blocks = chain(3, {3: "5m"})
+    calls = log(
+        {"blocks": blocks, "ttft_s": first},
+        {"at": 1, "blocks": blocks, "ttft_s": second},
+        {"at": 6, "blocks": blocks},
+    )
+    assert bill(calls)[:, 1].tolist() == [0, 0, reads]
+
+
+def test_r9_an_expired_entry_lends_its_readability_to_nobody(log: Build, bill: Bill) -> None:
+    blocks = chain(3, {3: "5m"})
+    calls = log(
+        {"blocks": blocks},
+        {"at": 400, "blocks": blocks, "ttft_s": 9.0},
+        {"at": 401, "blocks": blocks},
+    )
+    assert bill(calls)[:, 1].tolist() == [0, 0, 0]
+
+
+def test_r8_a_read_does_not_renew_an_entry_that_is_still_being_written(
+    log: Build, bill: Bill
+) -> None:
+    # At 10 s the hour entry answers only after 100 s; the 5-minute one is written beside it.
+    hour, short = chain(3, {3: "1h"}), chain(3, {3: "5m"})
+    calls = log(
+        {"blocks": hour, "ttft_s": 100.0},
+        {"at": 10, "blocks": short},
+        {"at": 20, "blocks": short},
+        {"at": 3610, "blocks": hour},
+    )
+    assert bill(calls)[:, 1].tolist() == [0, 0, 3 * K, 0]
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_markers_in_the_log_are_replayed(llmops: Run, tmp_path: Path) -> None:
         (None, ["-f", "json=missing/report.json"], 2, "output-unwritable"),
     ],
 )
-def test_refusals(  # noqa: PLR0913, PLR0917 - one parameter per column of the table
+def test_refusals(
     llmops: Run, tmp_path: Path, content: str | None, arguments: list[str], code: int, slug: str
 ) -> None:
     log = tmp_path / "log.jsonl"

@@ -73,7 +73,7 @@ def test_any_other_error_arrives_as_itself(kernels: ModuleType, jobs: int) -> No
 
 
 def test_an_error_that_cannot_travel_is_named_without_its_text(kernels: ModuleType) -> None:
-    with pytest.raises(RuntimeError, match="^UnpicklableError in a worker process$") as error:
+    with pytest.raises(RuntimeError, match=r"^UnpicklableError in a worker process$") as error:
         map_merge(kernels.broken, [0, 1], add, jobs=2)
     assert "secret" not in str(error.value)
 

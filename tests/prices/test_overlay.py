@@ -8,9 +8,9 @@ from llmops_cli.prices import CLASSES
 from llmops_cli.prices.overlay import OverlayRow, overlay_rows, rows_for
 
 
-@pytest.mark.parametrize("row", overlay_rows(), ids=lambda row: f"{row.token_class} {row.models}")
+@pytest.mark.parametrize("row", overlay_rows(), ids=lambda row: f"{row.class_name} {row.models}")
 def test_every_row_can_be_audited(row: OverlayRow) -> None:
-    assert row.token_class in {*CLASSES, "all"}
+    assert row.class_name in {*CLASSES, "all"}
     assert len(row.source) > 20
     assert "://" not in row.source
     assert date(2026, 1, 1) < row.checked_on < date(2027, 1, 1)
@@ -20,7 +20,7 @@ def test_every_row_can_be_audited(row: OverlayRow) -> None:
 
 def test_rows_hold_from_their_day_until_the_day_before_their_end() -> None:
     row = OverlayRow(
-        token_class="input",
+        class_name="input",
         models="^m$",
         source="",
         checked_on=date(2026, 1, 1),
@@ -40,7 +40,7 @@ def test_rows_hold_from_their_day_until_the_day_before_their_end() -> None:
 )
 def test_ways_to_price(way: dict[str, float], expected: float) -> None:
     row = OverlayRow(
-        token_class="input", models="", source="", checked_on=date.min, always=True, **way
+        class_name="input", models="", source="", checked_on=date.min, always=True, **way
     )
     assert row.price(standard=4.0, base_input=3.0) == expected
     assert row.price(standard=None, base_input=None) == way.get("usd_per_mtok")
