@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 REASONS: dict[str, tuple[str, str]] = {
-    "minimum": ("prompt below the model's minimum (R10)", "lengthen what is shared"),
+    "minimum": ("shared part under the minimum (R10)", "lengthen what is shared"),
     "expired": ("paused beyond the lifetime (R8)", "use 1-hour entries"),
     "visibility": ("sent before the writer answered (R9)", "let one call go first"),
     "marker": ("no entry within 20 blocks (R2, R4)", "mark the shared prefix"),

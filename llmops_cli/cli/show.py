@@ -6,11 +6,13 @@ import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import typer
 
+from llmops_cli import __version__
 from llmops_cli.cli.options import Shared
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Report, Verdict
@@ -31,6 +33,8 @@ def finish(report: Report, shared: Shared) -> NoReturn:
     Everything is rendered before anything is written, and files are written before stdout:
     a reader of stdout that goes away costs no file.
     """
+    # A report read back keeps the version that computed it.
+    report = report if report.version else replace(report, version=__version__)
     rendered = [
         (item.path, render(report, item.format, _look(shared, to_stdout=item.path is None)))
         for item in sorted(shared.destinations, key=lambda item: item.path is None)
