@@ -51,8 +51,11 @@ def plan_rollout(
         inconclusive when the log is too small to know its own baseline.
 
     Raises:
-        LlmopsError: ``calls-missing-column``, ``rollout-no-span``, ``rollout-no-quality``,
-            ``rollout-no-latency``, ``rollout-flat-latency``.
+        LlmopsError: ``calls-missing-column``, ``rollout-no-span``, ``rollout-mostly-errors``;
+            where a margin was given for what the log does not carry ``rollout-no-quality``,
+            ``rollout-low-quality``, ``rollout-score-scale``, ``rollout-no-latency``,
+            ``rollout-flat-latency``, and with the exit code of an undecided gate
+            ``rollout-few-quality`` and ``rollout-few-latency``.
     """
     given = parameters or RolloutParameters()
     baseline = measure_baseline(calls, given)

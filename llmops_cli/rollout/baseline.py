@@ -1,4 +1,4 @@
-"""What the baseline log says about arrivals, errors, latency and quality."""
+"""What the baseline log says about arrivals, users, and what must not get worse."""
 
 import math
 from dataclasses import dataclass
@@ -9,30 +9,21 @@ import pandas as pd
 import pyarrow as pa
 
 from llmops_cli.calls import CallsTable, require
-from llmops_cli.errors import LlmopsError
-from llmops_cli.rollout.model import (
-    DEFAULT_MARGINS,
-    ERRORS,
-    LATENCY,
-    QUALITY,
-    Guardrail,
-    RolloutParameters,
-)
-from llmops_cli.stats.bootstrap import cluster_sums
-from llmops_cli.stats.intervals import Interval, wilson
-from llmops_cli.stats.power import design_effect
+from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.rollout.guardrails import Measured, Missing, measure_guardrails
+from llmops_cli.rollout.model import Guardrail, RolloutParameters
+from llmops_cli.stats.intervals import Interval
 
-__all__ = ["LEAST_CALLS", "Baseline", "measure_baseline"]
+__all__ = ["DAY_S", "LEAST_CALLS", "Baseline", "measure_baseline"]
 
 LEAST_CALLS = 100
 """Below this nobody knows the baseline."""
 
-SLOW = 0.95
-_RARE = 10
+DAY_S = 86_400.0
+
+_LEAST_DAYS = 5
 _MOST_BLOCKS = 24
 _CALLS_PER_BLOCK = 20
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,9 +38,8 @@ class Baseline:
         blocks: equal parts of the span that the interval rests on.
         units: users (or conversations) the calls belong to; 0 where the log names neither.
         unit: the column that groups calls, or empty.
-        guardrails: those the log can carry.
-        missing: guardrails it cannot, each with the reason.
-        rare_errors: errors seen, where they are too few to know their rate.
+        measured: the guardrails the log can carry.
+        missing: those it cannot, each with the reason.
     """
 
     calls: int
@@ -59,9 +49,13 @@ class Baseline:
     blocks: int
     units: int
     unit: str
-    guardrails: tuple[Guardrail, ...]
-    missing: tuple[tuple[str, str], ...]
-    rare_errors: int | None
+    measured: tuple[Measured, ...]
+    missing: tuple[Missing, ...]
+
+    @property
+    def guardrails(self) -> tuple[Guardrail, ...]:
+        """What the plan needs to know of each measured guardrail."""
+        return tuple(item.guardrail for item in self.measured)
 
 
 def measure_baseline(calls: CallsTable, given: RolloutParameters) -> Baseline:
@@ -69,24 +63,25 @@ def measure_baseline(calls: CallsTable, given: RolloutParameters) -> Baseline:
 
     Raises:
         LlmopsError: ``calls-missing-column`` without times, ``rollout-no-span`` when all
-            calls start at once, ``rollout-no-quality`` and ``rollout-no-latency`` when a
-            margin was given for what the log does not carry, ``rollout-flat-latency``.
+            calls start at once, and those of
+            :func:`llmops_cli.rollout.guardrails.measure_guardrails`.
     """
     require(calls, "start_time")
     moments = _moments(calls)
-    span = float(moments[-1] - moments[0]) / 1e6
+    span = float(moments[-1] - moments[0]) / 1e6 if len(moments) else 0.0
     if span <= 0:
         raise LlmopsError(
             "rollout-no-span",
             "all calls start at the same time, so nothing is known about their rate",
             hint="give a log of at least a day",
             field="start_time",
+            # A handful of calls is not wrong, it only decides nothing.
+            exit_code=ExitCode.BAD_INPUT if len(calls) >= LEAST_CALLS else ExitCode.INCONCLUSIVE,
         )
     rate, interval, blocks = _arrivals(moments, span)
     unit = next((name for name in ("user_id", "conversation_id") if calls[name].notna().any()), "")
     codes = pd.factorize(calls[unit])[0] if unit else np.arange(len(calls))
-    errors = calls["error_type"].notna().to_numpy(dtype=bool)
-    guardrails, missing = _guardrails(calls, errors, codes, given)
+    measured, missing = measure_guardrails(calls, codes.astype(np.int64), given)
     return Baseline(
         calls=len(calls),
         span_s=span,
@@ -95,9 +90,8 @@ def measure_baseline(calls: CallsTable, given: RolloutParameters) -> Baseline:
         blocks=blocks,
         units=int(codes.max()) + 1 if unit else 0,
         unit=unit,
-        guardrails=guardrails,
+        measured=measured,
         missing=missing,
-        rare_errors=int(errors.sum()) if errors.sum() < _RARE else None,
     )
 
 
@@ -111,104 +105,15 @@ def _arrivals(moments: npt.NDArray[np.int64], span_s: float) -> tuple[float, Int
     # Calls come in bursts: the spread of equal blocks of time knows that, a Poisson law does not.
     from scipy.special import stdtrit  # noqa: PLC0415 - scipy is slow to load
 
-    calls = len(moments)
+    calls, days = len(moments), round(span_s / DAY_S)
     rate = calls / span_s
-    blocks = int(np.clip(calls // _CALLS_PER_BLOCK, 2, _MOST_BLOCKS))
+    # Blocks of a day each, where there are enough, do not take the daily cycle for chance.
+    few = int(np.clip(calls // _CALLS_PER_BLOCK, 2, _MOST_BLOCKS))
+    blocks = days if days >= _LEAST_DAYS else few
     counts, _ = np.histogram(moments, bins=blocks)
-    error = float(counts.std(ddof=1)) / math.sqrt(blocks)
+    spread = float(counts.std(ddof=1))
+    if calls < LEAST_CALLS:  # two calls in two blocks are not a steady stream
+        spread = max(spread, math.sqrt(calls / blocks))
+    error = spread / math.sqrt(blocks)
     reach = float(stdtrit(blocks - 1, 0.95)) * error * blocks / span_s
     return rate, Interval(max(0.0, rate - reach), rate + reach), blocks
-
-
-def _guardrails(
-    calls: CallsTable,
-    errors: npt.NDArray[np.bool_],
-    codes: npt.NDArray[np.int64],
-    given: RolloutParameters,
-) -> tuple[tuple[Guardrail, ...], tuple[tuple[str, str], ...]]:
-    found: list[Guardrail] = []
-    missing: list[tuple[str, str]] = []
-    for name, column, asked, make in (
-        (QUALITY, "evaluation_score", given.quality_margin, _quality),
-        (LATENCY, "duration_s", given.latency_margin, _latency),
-    ):
-        values = calls[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        known = np.isfinite(values) & ~errors
-        if known.sum() >= 2:  # noqa: PLR2004 - a spread needs two
-            margin = DEFAULT_MARGINS[name] if asked is None else asked
-            found.append(make(values[known], codes[known], margin))
-        elif asked is not None:
-            raise LlmopsError(
-                f"rollout-no-{name}",
-                f"'{column}' is in no call, so {name} cannot be guarded",
-                hint=f"log it, or leave out --{name}-margin",
-                field=column,
-            )
-        else:
-            missing.append((name, column))
-    margin = DEFAULT_MARGINS[ERRORS] if given.error_margin is None else given.error_margin
-    return (*found, _errors(errors.astype(np.float64), codes, margin)), tuple(missing)
-
-
-def _quality(scores: Floats, codes: npt.NDArray[np.int64], margin: float) -> Guardrail:
-    return Guardrail(
-        name=QUALITY,
-        metric="mean evaluation score",
-        baseline=float(scores.mean()),
-        margin=margin,
-        asked=margin,
-        variance=float(scores.var(ddof=1)),
-        variance_at_margin=float(scores.var(ddof=1)),
-        design_effect=_clustering(scores, codes),
-    )
-
-
-def _latency(seconds: Floats, codes: npt.NDArray[np.int64], ratio: float) -> Guardrail:
-    # If every request slows by the ratio, the share beyond the old p95 rises by the margin.
-    slow_s = float(np.quantile(seconds, SLOW))
-    slow = (seconds > slow_s).astype(np.float64)
-    share = float(slow.mean())
-    margin = float((seconds > slow_s / ratio).mean()) - share
-    if margin <= 0:
-        raise LlmopsError(
-            "rollout-flat-latency",
-            f"no latency in the log lies just below its p95 of {slow_s:g} s, so a p95 slower by "
-            f"{100 * (ratio - 1):.0f} % cannot be told from its tail",
-            hint="give a longer log, or a larger --latency-margin",
-            field="duration_s",
-        )
-    return Guardrail(
-        name=LATENCY,
-        metric="share of requests slower than the baseline p95",
-        baseline=share,
-        margin=margin,
-        asked=ratio,
-        variance=share * (1 - share),
-        variance_at_margin=(share + margin) * max(0.0, 1 - share - margin),
-        design_effect=_clustering(slow, codes),
-        threshold_s=slow_s,
-    )
-
-
-def _errors(errors: Floats, codes: npt.NDArray[np.int64], margin: float) -> Guardrail:
-    count, n = int(errors.sum()), len(errors)
-    share = count / n
-    # Too few errors to know their rate: plan for the most there may be.
-    cautious = wilson(count, n).high if count < _RARE else share
-    return Guardrail(
-        name=ERRORS,
-        metric="error rate",
-        baseline=share,
-        margin=margin,
-        asked=margin,
-        variance=cautious * (1 - cautious),
-        variance_at_margin=(cautious + margin) * max(0.0, 1 - cautious - margin),
-        design_effect=_clustering(errors, codes),
-    )
-
-
-def _clustering(values: Floats, codes: npt.NDArray[np.int64]) -> float:
-    known = codes >= 0
-    _, dense = np.unique(codes[known], return_inverse=True)
-    pairs = np.column_stack([values[known], np.ones(int(known.sum()))])
-    return design_effect(cluster_sums(pairs, dense.astype(np.int64)), float(values.var()))

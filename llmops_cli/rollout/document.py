@@ -1,21 +1,26 @@
 """The plan as a YAML document and back, and the JSON Schema both obey."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
 from llmops_cli.errors import LlmopsError
-from llmops_cli.rollout.model import SCHEMA, Decision, Guardrail, Plan, Stage
+from llmops_cli.rollout.model import SCHEMA, Plan
 
 __all__ = ["from_yaml", "plan_schema", "to_yaml"]
 
 _HEAD = """\
 # A rollout plan by llmops plan-rollout; `llmops schema plan` prints its JSON Schema.
-# A stage ends when its requests have come. With the harm seen on every guardrail
-#   below promote_below for all of them: go on to the next stage;
-#   above roll_back_above for any of them: go back;
+# Look once per stage, when its requests have come. Harm is how much worse the canary is than
+# what compared_with names: the rise of the error rate or of the share of requests as slow as
+# threshold_s, or the drop of the mean score.
+#   every guardrail below promote_below: go on to the next stage;
+#   any guardrail above roll_back_above: go back;
 #   otherwise: hold, the evidence does not decide.
-# Harm is a rise of the error rate or of the share of slow requests, or a drop of the mean
-# score, of the canary against what compared_with names.
+# control: the old version beside it. baseline: the old version before it (the log and the
+# control requests of the stages passed), so that a change of traffic counts as harm too.
 """
 
 
@@ -67,28 +72,38 @@ def from_yaml(text: str, *, source: str = "the plan") -> Plan:
 
 
 def _plan(found: dict[str, Any], source: str) -> Plan:
-    field = ""
     try:
-        field = "guardrails"
-        guardrails = tuple(Guardrail(**item) for item in found[field])
-        field = "stages"
-        stages = tuple(_stage(item) for item in found[field])
-        field = ""
-        fields: dict[str, Any] = {**found, "guardrails": guardrails, "stages": stages}
-        return Plan(**fields)
-    except (TypeError, KeyError) as error:
-        raise LlmopsError(
-            "plan-invalid",
-            f"a part of it is missing or unknown: {error}",
-            hint="llmops schema plan says what a plan holds",
-            file=source,
-            field=field,
-        ) from error
+        plan = msgspec.convert(found, Plan)
+    except msgspec.ValidationError as error:
+        # The message ends with the place, as a path from the root of the document.
+        reason, _, at = str(error).partition(" - at ")
+        raise _invalid(reason, at.strip("`$."), source) from error
+    for at in _unknown(found, _plain(asdict(plan))):
+        raise _invalid("a plan holds no such thing", at, source)
+    return plan
 
 
-def _stage(fields: dict[str, Any]) -> Stage:
-    decisions: Any = tuple(Decision(**one) for one in fields["decisions"])
-    return Stage(**{**fields, "decisions": decisions})
+def _invalid(reason: str, field: str, source: str) -> LlmopsError:
+    return LlmopsError(
+        "plan-invalid",
+        reason,
+        hint="llmops schema plan says what a plan holds",
+        file=source,
+        field=field,
+    )
+
+
+def _unknown(given: Any, read: Any, at: str = "") -> Iterator[str]:  # noqa: ANN401 - any YAML value
+    """Places in a document that reading left out."""
+    if isinstance(given, dict):
+        for key, value in given.items():
+            if key in read:
+                yield from _unknown(value, read[key], f"{at}.{key}".lstrip("."))
+            else:
+                yield f"{at}.{key}".lstrip(".")
+    elif isinstance(given, list):
+        for place, (value, other) in enumerate(zip(given, read, strict=True)):
+            yield from _unknown(value, other, f"{at}[{place}]")
 
 
 def plan_schema() -> dict[str, Any]:
@@ -112,6 +127,7 @@ def plan_schema() -> dict[str, Any]:
         variance={"type": "number", "minimum": 0},
         variance_at_margin={"type": "number", "minimum": 0},
         design_effect={"type": "number", "minimum": 1},
+        coverage={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         threshold_s={"type": ["number", "null"]},
     )
     stage = _object(
@@ -130,10 +146,11 @@ def plan_schema() -> dict[str, Any]:
         "title": "llmops rollout plan",
         **_object(
             schema={"const": SCHEMA},
+            baseline_calls=count,
+            requests_per_hour=positive,
             alpha=share,
             power=share,
             alpha_per_stage=share,
-            requests_per_hour=positive,
             guardrails={"type": "array", "items": guardrail, "minItems": 1},
             stages={"type": "array", "items": stage, "minItems": 1},
         ),

@@ -26,19 +26,20 @@ def _sample(plan: Plan, guardrail: Guardrail) -> Explanation:
     return Explanation(
         of=f"{guardrail.name}: requests on the new version at {first.percent:g} %",
         formula="n = (z_alpha sqrt(V1 + V0/k) + z_beta sqrt(V0 + V0/k))^2 / margin^2 "
-        "x design effect",
+        "x design effect / share of requests that carry it",
         numbers=(
             ("V0, variance now", guardrail.variance),
             ("V1, variance at the margin", guardrail.variance_at_margin),
             ("margin", guardrail.margin),
             ("k, control per canary request", (100 - first.percent) / first.percent),
             ("design effect", guardrail.design_effect),
-            ("alpha per stage", plan.alpha_per_stage),
+            ("share of requests that carry it", guardrail.coverage),
+            ("alpha, beta", f"{plan.alpha_per_stage:.3g}, {_beta(plan):.3g}"),
             ("n", decision.canary_requests),
         ),
         assumptions=(
             "a harmless change differs by nothing",
-            f"at least {LEAST_EVENTS} expected events on the canary, so that the normal law holds",
+            f"at least {LEAST_EVENTS} bad requests expected at the margin, for the normal law",
             "users are assigned whole; the design effect is that of the log's users",
             *(slow if guardrail.name == LATENCY else ()),
         ),
@@ -47,19 +48,30 @@ def _sample(plan: Plan, guardrail: Guardrail) -> Explanation:
     )
 
 
+def _beta(plan: Plan) -> float:
+    return (1 - plan.power) / (len(plan.stages) * len(plan.guardrails))
+
+
 def _errors(plan: Plan) -> Explanation:
+    looks = len(plan.stages) * len(plan.guardrails)
     return Explanation(
         of="error rates of the plan",
-        formula="alpha per stage = alpha / stages; beta per guardrail = (1 - power) / guardrails",
+        formula="alpha per stage = alpha / stages; to go back = alpha / looks; to hold = "
+        "(1 - power) / looks; looks = stages x guardrails",
         numbers=(
             ("alpha", plan.alpha),
             ("stages", len(plan.stages)),
             ("power", plan.power),
             ("guardrails", len(plan.guardrails)),
+            ("alpha per stage", plan.alpha_per_stage),
+            ("to go back", plan.alpha / looks),
+            ("to hold", (1 - plan.power) / looks),
         ),
         assumptions=(
             "one look per stage, at its end: looking earlier spends alpha the plan does not have",
-            "promotion needs every guardrail, so alpha is not shared among them",
+            "going on needs every guardrail, so its alpha is not shared among them",
+            "one guardrail is enough to go back or to hold, so those risks are",
+            "few bad requests: going back waits for what chance exceeds by the binomial law",
         ),
         source="Bonferroni; intersection-union test: Berger 1982",
     )

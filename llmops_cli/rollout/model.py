@@ -118,18 +118,31 @@ class Guardrail:
 
     @property
     def bad_share(self) -> float:
-        """Share of bad requests: errors, slow ones, or what the mean score lacks of 1.
+        """Share of bad requests: errors, slow ones, or what the mean score lacks of 1."""
+        return self.baseline if self.worse_is_more else 1 - self.baseline
 
-        At least the share whose variance the plan uses, which is above the log's where bad
-        requests are too few to count.
-        """
+    @property
+    def planned_share(self) -> float:
+        """The same as the plan takes it: more where bad requests are too few to count."""
         planned = (1 - math.sqrt(max(0.0, 1 - 4 * self.variance))) / 2
-        return planned if self.worse_is_more else max(planned, 1 - self.baseline)
+        return max(planned, self.bad_share)
+
+    @property
+    def rare(self) -> bool:
+        """Whether bad requests are too few in the log to know their share."""
+        return self.planned_share > self.bad_share + 1e-9  # not a rounding error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """When one guardrail decides at the end of a stage, in observed harm."""
+    """When one guardrail decides at the end of a stage, in observed harm.
+
+    Attributes:
+        guardrail: its name.
+        canary_requests: requests on the new version it needs.
+        promote_below: harm below which it is shown to be smaller than the margin.
+        roll_back_above: harm above which the change is shown to be worse.
+    """
 
     guardrail: str
     canary_requests: int
@@ -166,12 +179,24 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The whole rollout, ready to be written as YAML."""
+    """The whole rollout, ready to be written as YAML.
 
+    Attributes:
+        baseline_calls: calls in the log the plan rests on.
+        requests_per_hour: their rate of arrival.
+        alpha: risk of the whole rollout, as asked.
+        power: of the whole rollout, as asked.
+        alpha_per_stage: what one stage may risk in going on.
+        guardrails: what must not get worse.
+        stages: in order, the last at 100 percent.
+        schema: name and version of this document's shape.
+    """
+
+    baseline_calls: int
+    requests_per_hour: float
     alpha: float
     power: float
     alpha_per_stage: float
-    requests_per_hour: float
     guardrails: tuple[Guardrail, ...]
     stages: tuple[Stage, ...]
     schema: str = SCHEMA

@@ -1,60 +1,100 @@
 """From baseline to plan: how many requests every stage needs, and when it decides."""
 
 import math
+from dataclasses import dataclass
 
 from llmops_cli.rollout.baseline import Baseline
 from llmops_cli.rollout.model import Decision, Guardrail, Plan, RolloutParameters, Stage
-from llmops_cli.stats.power import Comparison, harm_bounds, non_inferiority_sample
+from llmops_cli.stats.power import Comparison, harm_bounds, non_inferiority_sample, rare_excess
 
-__all__ = ["LEAST_EVENTS", "canary_needed", "make_plan"]
+__all__ = ["LEAST_EVENTS", "Risks", "canary_needed", "make_plan"]
 
 LEAST_EVENTS = 10
-"""Expected errors or slow requests on the canary, at the margin: the normal law needs them."""
+"""Expected bad requests on the canary, at the margin: the normal law needs them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risks:
+    """What one guardrail may risk at the end of one stage.
+
+    Attributes:
+        promote: of being taken for harmless while it harms by the margin.
+        roll_back: of being taken for harmful while it is harmless.
+        hold: of not being shown harmless while it is.
+    """
+
+    promote: float
+    roll_back: float
+    hold: float
+
+    @classmethod
+    def shared_out(cls, given: RolloutParameters, guardrails: int) -> "Risks":
+        """The risks of the whole rollout shared out by Bonferroni.
+
+        Going on needs every guardrail, so its risk is shared among stages only
+        (intersection-union); one guardrail is enough to go back or to hold, so those risks
+        are shared among stages and guardrails.
+        """
+        looks = len(given.stages) * guardrails
+        return cls(
+            promote=given.alpha / len(given.stages),
+            roll_back=given.alpha / looks,
+            hold=(1 - given.power) / looks,
+        )
 
 
 def make_plan(baseline: Baseline, given: RolloutParameters) -> Plan:
-    """Plan every stage on its own data; alpha is shared out by Bonferroni over stages.
+    """Plan every stage on its own canary; the risks of the whole are shared out over stages.
 
-    Promotion needs every guardrail, so alpha is not shared among those (intersection-union);
-    the risk of holding back a harmless change is, by Bonferroni over guardrails.
+    The last stage has no control beside it. It is held against the old version before: the
+    baseline log and the control requests of the stages already passed.
     """
-    alpha = given.alpha / len(given.stages)
-    stages = tuple(_stage(percent, baseline, given, alpha) for percent in given.stages)
+    risks = Risks.shared_out(given, len(baseline.guardrails))
+    old, stages = baseline.calls, list[Stage]()
+    for percent in given.stages:
+        stage = _stage(percent, old, baseline, given, risks)
+        old += stage.requests - stage.canary_requests
+        stages.append(stage)
     return Plan(
+        baseline_calls=baseline.calls,
+        requests_per_hour=3600 * baseline.rate_per_s,
         alpha=given.alpha,
         power=given.power,
-        alpha_per_stage=alpha,
-        requests_per_hour=3600 * baseline.rate_per_s,
+        alpha_per_stage=risks.promote,
         guardrails=baseline.guardrails,
-        stages=stages,
+        stages=tuple(stages),
     )
 
 
-def canary_needed(guardrail: Guardrail, ratio: float, alpha: float, power: float) -> int:
-    """Requests on the new version that one guardrail needs, users' requests hanging together."""
-    needed = non_inferiority_sample(_comparison(guardrail, ratio, alpha), power)
-    if guardrail.worse_is_more:
-        needed = max(needed, LEAST_EVENTS / (guardrail.baseline + guardrail.margin))
-    return max(1, math.ceil(needed))
+def canary_needed(guardrail: Guardrail, ratio: float, risks: Risks) -> int:
+    """Requests on the new version that one guardrail needs.
+
+    Users' requests hang together (design effect), and not every request carries a score or a
+    duration (coverage).
+    """
+    comparison = _comparison(guardrail, ratio, risks.promote)
+    events = LEAST_EVENTS * guardrail.design_effect / (guardrail.bad_share + guardrail.margin)
+    needed = max(non_inferiority_sample(comparison, 1 - risks.hold), events)
+    return max(1, math.ceil(needed / guardrail.coverage))
 
 
-def _stage(percent: float, baseline: Baseline, given: RolloutParameters, alpha: float) -> Stage:
+def _stage(
+    percent: float, old: int, baseline: Baseline, given: RolloutParameters, risks: Risks
+) -> Stage:
     share = percent / 100
-    concurrent = share < 1
-    power = 1 - (1 - given.power) / len(baseline.guardrails)
     needs = {
-        guardrail.name: _need(guardrail, share, baseline, alpha, power)
-        for guardrail in baseline.guardrails
+        guardrail.name: _need(guardrail, share, old, risks) for guardrail in baseline.guardrails
     }
     bottleneck = max(needs, key=lambda name: needs[name])
-    duration = needs[bottleneck] / share / baseline.rate_per_s
-    stretch = max(1.0, given.minimum_stage_s / duration)
-    requests = math.ceil(needs[bottleneck] / share * stretch)
+    requests = math.ceil(
+        max(needs[bottleneck] / share, given.minimum_stage_s * baseline.rate_per_s)
+    )
     canary = math.ceil(requests * share)
-    ratio = (1 - share) / share if concurrent else baseline.calls / canary
+    # Where the log is still too short to stand in for a control, the plan asks for a longer one.
+    ratio = (1 - share) / share if share < 1 else max(1.0, old / canary)
     return Stage(
         percent=percent,
-        compared_with="control" if concurrent else "baseline",
+        compared_with="control" if share < 1 else "baseline",
         requests=requests,
         canary_requests=canary,
         duration_s=requests / baseline.rate_per_s,
@@ -62,35 +102,45 @@ def _stage(percent: float, baseline: Baseline, given: RolloutParameters, alpha: 
         duration_high_s=requests / baseline.rate.low if baseline.rate.low > 0 else None,
         bottleneck=bottleneck,
         decisions=tuple(
-            _decision(guardrail, needs[guardrail.name], canary, ratio, alpha)
+            _decision(guardrail, needs[guardrail.name], canary, ratio, risks)
             for guardrail in baseline.guardrails
         ),
     )
 
 
-def _need(
-    guardrail: Guardrail, share: float, baseline: Baseline, alpha: float, power: float
-) -> int:
+def _need(guardrail: Guardrail, share: float, old: int, risks: Risks) -> int:
     if share < 1:
-        return canary_needed(guardrail, (1 - share) / share, alpha, power)
-    # Nothing is left beside it: the log before the change is the control, its size is given.
-    alone = canary_needed(guardrail, math.inf, alpha, power)
-    if baseline.calls <= alone:
-        return canary_needed(guardrail, 1.0, alpha, power)
-    return math.ceil(alone / (1 - alone / baseline.calls))
+        return canary_needed(guardrail, (1 - share) / share, risks)
+    alone = canary_needed(guardrail, math.inf, risks)
+    if old <= 2 * alone:
+        return canary_needed(guardrail, 1.0, risks)
+    # Enough, and hardly more: with r = n / old, N(r) <= (1 + r) N(0) as harm never varies less.
+    return math.ceil(alone / (1 - alone / old))
 
 
 def _decision(
-    guardrail: Guardrail, needed: int, canary: int, ratio: float, alpha: float
+    guardrail: Guardrail, needed: int, canary: int, ratio: float, risks: Risks
 ) -> Decision:
-    promote, roll_back = harm_bounds(_comparison(guardrail, ratio, alpha), canary)
+    seen = canary * guardrail.coverage
+    promote, _ = harm_bounds(_comparison(guardrail, ratio, risks.promote), seen)
+    _, roll_back = harm_bounds(_comparison(guardrail, ratio, risks.roll_back), seen)
     return Decision(
         guardrail=guardrail.name,
         canary_requests=needed,
         promote_below=promote,
         # Worse, but by less than the user minds, is no reason to go back.
-        roll_back_above=max(roll_back, promote),
+        roll_back_above=max(roll_back, _rare(guardrail, seen, ratio, risks), promote),
     )
+
+
+def _rare(guardrail: Guardrail, seen: float, ratio: float, risks: Risks) -> float:
+    # A handful of errors is not normal: its upper tail is longer, and would send us back.
+    share = guardrail.planned_share
+    variance = guardrail.variance * guardrail.design_effect
+    if variance <= 0:
+        return 0.0
+    alike = seen * share * (1 - share) / variance
+    return rare_excess(share, alike, ratio=ratio, alpha=risks.roll_back)
 
 
 def _comparison(guardrail: Guardrail, ratio: float, alpha: float) -> Comparison:

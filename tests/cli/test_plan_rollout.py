@@ -66,7 +66,7 @@ def test_a_plan_in_one_screen(llmops: Run, tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     assert len(lines) <= 48
-    for words in ("5 → 10 → 25 → 50 → 100 %", "held up by", "error rate now", "errors: back"):
+    for words in ("5 → 10 → 25 → 50 → 100 %", "held up by", "error rate now", "roll back above"):
         assert words in " ".join(lines), words
     assert "before and after" in " ".join(done.stdout.split())
 
