@@ -7,11 +7,14 @@ import msgspec
 
 __all__ = ["Envelope", "RowError", "Tokens", "microseconds"]
 
-Tokens = Annotated[int, msgspec.Meta(ge=0)]
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=500_000_000)]
+"""A counter; no model reads half a billion tokens at once, and sums stay inside 32 bits."""
+
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Moment = str | float | None
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH).days * 86_400_000_000
 # Larger than any plausible count of the coarser unit (year 5138), smaller than today in the finer.
 _UNITS = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (0.0, 1e6))
 
@@ -111,13 +114,16 @@ def microseconds(value: str | float, field: str) -> int:
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
             # Exact: a float of seconds loses microseconds.
             since = moment - _EPOCH
-            return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-        factor = next(factor for least, factor in _UNITS if value >= least)
-        return round(value * factor)
+            found = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        else:
+            found = round(value * next(factor for least, factor in _UNITS if value >= least))
     except (ValueError, OverflowError, StopIteration):
+        found = -1
+    if not 0 <= found < _LATEST:
         raise RowError(
             "calls-bad-time", "not a time: ISO 8601 or seconds since 1970 is expected", field
-        ) from None
+        )
+    return found
 
 
 T = TypeVar("T")

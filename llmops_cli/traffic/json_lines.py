@@ -55,7 +55,7 @@ class JsonLinesReader:
             try:
                 line, name = self._decode(raw)
                 call, prompt = self._call(line, name, source.name, number)
-            except (msgspec.DecodeError, UnicodeError, RowError) as error:
+            except (msgspec.DecodeError, UnicodeError, RecursionError, RowError) as error:
                 self._quarantine.add(_bad_row(error, raw, source.name, number))
                 continue
             self.formats[name] += 1
@@ -113,33 +113,40 @@ class JsonLinesReader:
 def _bad_row(error: Exception, raw: bytes, file: str, number: int) -> BadRow:
     if isinstance(error, RowError):
         return BadRow(file, number, error.field, error.slug, error.message)
-    if isinstance(error, UnicodeError):
-        return BadRow(file, number, "", "traffic-not-utf8", "the line is not UTF-8")
     if isinstance(error, msgspec.ValidationError):
-        return _invalid(str(error), file, number)
+        slug, message, field = _invalid(str(error))
+        return BadRow(file, number, field, slug, message)
+    slug, message = _unparsable(error, raw)
+    return BadRow(file, number, "", slug, message)
+
+
+_ARRAY = (
+    "traffic-json-array",
+    "a JSON array, not one object per line; jq -c '.[]' takes it apart",
+)
+
+
+def _unparsable(error: Exception, raw: bytes) -> tuple[str, str]:
+    if isinstance(error, UnicodeError):
+        return "traffic-not-utf8", "the line is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "traffic-too-deep", "objects are nested too deeply"
     if raw.lstrip()[:1] == b"[":
-        return _array(file, number)
+        return _ARRAY
     if "truncated" in str(error) and not raw.endswith(b"\n"):
-        return BadRow(
-            file, number, "", "traffic-truncated-line", "the last line is cut off"
-        )  # fmt: skip
-    return BadRow(file, number, "", "traffic-not-json", "the line is not JSON")
+        return "traffic-truncated-line", "the last line is cut off"
+    return "traffic-not-json", "the line is not JSON"
 
 
-def _array(file: str, number: int) -> BadRow:
-    message = "a JSON array, not one object per line; jq -c '.[]' takes it apart"
-    return BadRow(file, number, "", "traffic-json-array", message)
-
-
-def _invalid(text: str, file: str, number: int) -> BadRow:
+def _invalid(text: str) -> tuple[str, str, str]:
+    """Slug, message and field of what the decoder says about types; it never quotes values."""
     if text == "Expected `object`, got `array`":
-        return _array(file, number)
+        return (*_ARRAY, "")
     found = _PATH.search(text)
     field = found[1] if found else ""
     missing = re.match(r"Object missing required field `(\w+)`", text)
     if missing:
         name = f"{field}.{missing[1]}" if field else missing[1]
-        return BadRow(file, number, name, "calls-missing-field", f"'{missing[1]}' is missing")
+        return "calls-missing-field", f"'{missing[1]}' is missing", name
     what = text[: found.start()] if found else text
-    message = what[:1].lower() + what[1:].replace("`", "")
-    return BadRow(file, number, field, "calls-bad-value", message)
+    return "calls-bad-value", what[:1].lower() + what[1:].replace("`", ""), field
