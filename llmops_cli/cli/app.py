@@ -142,15 +142,15 @@ def _default_map(config: Config, context: typer.Context) -> dict[str, Any]:
 
 COMMANDS: tuple[str, ...] = (
     "judge_eval",
+    "cache_estimate",
+    "plan_rollout",
+    "describe",
+    "ingest",
+    "prices",
+    "datasets",
     "show_report",
     "schema",
     "config_command",
-    "cache_estimate",
-    "plan_rollout",
-    "prices",
-    "describe",
-    "ingest",
-    "datasets",
 )
 """The command modules in the order of ``llmops --help``; each has ``register(app)``."""
 

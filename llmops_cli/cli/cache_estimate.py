@@ -73,7 +73,9 @@ def cache_estimate(
     input_format: InputFormat = "auto",
     shared: Shared,
 ) -> None:
-    """Say what prompt caching saves, what is left, and what to change first.
+    """Say what prompt caching saves.
+
+    What it saves, what is left, and what to change first.
 
     Replays the log block by block under Anthropic's written rules with the markers as logged,
     with automatic caching (5 minutes, 1 hour) and with none. The gate holds when the one-sided

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def config(context: typer.Context, *, shared: Shared) -> None:
-    """Print every setting, its value, and where it comes from.
+    """Print every setting and its origin.
 
     A flag wins over the environment (LLMOPS_*), that over --config KEY=VALUE, that over the
     nearest llmops.yaml, that over the default. A setting named without a command holds for

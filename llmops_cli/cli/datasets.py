@@ -19,7 +19,10 @@ Output = Annotated[
 
 
 def list_datasets() -> None:
-    """List the data sets we make, and public ones with the command that converts each."""
+    """List our data sets and public ones.
+
+    Each of ours with what it is for, each public one with the command that converts it.
+    """
     from llmops_cli.synthetic import DATASETS, PUBLIC
 
     lines = ["Ours: llmops datasets make NAME", ""]
@@ -35,9 +38,12 @@ def list_datasets() -> None:
 def make(
     name: Annotated[str, typer.Argument(metavar="NAME", help="One of llmops datasets list.")],
     output: Output = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another draw.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Another draw.")] = 0,
 ) -> None:
-    """Make one of our data sets; the same name and seed give the same content."""
+    """Make one of our data sets.
+
+    The same name and seed give the same content.
+    """
     from llmops_cli.synthetic import DATASETS
     from llmops_cli.synthetic import make as build
 
@@ -53,7 +59,10 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Its file or folder.")],
     output: Output = None,
 ) -> None:
-    """Convert a public data set to a file our commands read."""
+    """Convert a public data set.
+
+    What comes out is a file our commands read; datasets/README.md says what is assumed.
+    """
     from llmops_cli.traffic.convert import CONVERTERS
 
     _check_name(name, tuple(CONVERTERS))
@@ -81,7 +90,7 @@ def _check_name(name: str, known: tuple[str, ...]) -> None:
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     group = typer.Typer(
-        help="Logs to try things on: list them, make ours, convert public ones.",
+        help="List, make and convert data to try things on.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )

@@ -10,7 +10,10 @@ __all__ = ["describe", "register"]
 
 
 def describe(paths: PathsArgument, *, input_format: InputFormat = "auto", shared: Shared) -> None:
-    """Show what a log holds: calls, models, tokens by class, time span, gaps, fields."""
+    """Show what a log holds.
+
+    Calls, models, tokens by class, time span, gaps, and which fields its calls carry.
+    """
     from llmops_cli.audit import describe_calls
 
     traffic = read_logs(paths, input_format, shared)

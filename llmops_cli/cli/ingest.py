@@ -24,7 +24,9 @@ def ingest(
     input_format: InputFormat = "auto",
     shared: Shared,
 ) -> None:
-    """Write logs as one calls table: disjoint token classes, chained block hashes, no prompts.
+    """Write logs as one table, without prompts.
+
+    Disjoint token classes, and chained hashes in the place of prompt blocks.
 
     Set LLMOPS_HASH_KEY to key the hashes, so that nobody without the key can confirm a guess.
     """

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from llmops_cli.cli.logs import bad_row_findings, say_bad_rows
-from llmops_cli.cli.options import PathsArgument, Shared, command
+from llmops_cli.cli.options import Shared, command
 from llmops_cli.cli.show import finish
 
 __all__ = ["judge_eval", "register"]
@@ -18,7 +18,14 @@ def _column(name: str, what: str) -> typer.models.OptionInfo:
 
 
 def judge_eval(
-    paths: PathsArgument,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Decisions: CSV, JSON lines or Parquet; files, folders, globs, or - for CSV.",
+            show_default=False,
+        ),
+    ],
     *,
     threshold: Annotated[
         float, typer.Option("--threshold", metavar="SHARE", help="Gate: accuracy to exceed.")
@@ -38,7 +45,9 @@ def judge_eval(
     task: Annotated[str, _column("task", "the task class")] = "",
     shared: Shared,
 ) -> None:
-    """Say how reliable a routing judge is, and whether there are enough labels to say so.
+    """Say whether a routing judge can be trusted.
+
+    How reliable it is, and whether there are enough labels to say so.
 
     Reads CSV, JSON lines or Parquet with the columns judge and gold (1/0, true/false, yes/no,
     accept/reject): the judge says that the weak model's answer will do, and whether it really

@@ -58,7 +58,9 @@ class Shared:
 
 PathsArgument = Annotated[
     list[str],
-    typer.Argument(help="Logs: files, folders, globs, or - for stdin.", show_default=False),
+    typer.Argument(
+        metavar="PATH", help="Logs: files, folders, globs, or - for stdin.", show_default=False
+    ),
 ]
 
 _SHARED: dict[str, tuple[Any, Any]] = {
@@ -87,7 +89,9 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "seed": (
         Annotated[
             int,
-            typer.Option("--seed", min=0, help="Seed of every resampling.", envvar="LLMOPS_SEED"),
+            typer.Option(
+                "--seed", metavar="N", min=0, help="Seed of every resampling.", envvar="LLMOPS_SEED"
+            ),
         ],
         0,
     ),
@@ -96,6 +100,7 @@ _SHARED: dict[str, tuple[Any, Any]] = {
             int,
             typer.Option(
                 "--max-bad-rows",
+                metavar="N",
                 min=0,
                 help="Stop when more rows than this cannot be read.",
                 envvar="LLMOPS_MAX_BAD_ROWS",
@@ -106,7 +111,9 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "jobs": (
         Annotated[
             int,
-            typer.Option("--jobs", "-j", min=1, help="Worker processes.", envvar="LLMOPS_JOBS"),
+            typer.Option(
+                "--jobs", "-j", metavar="N", min=1, help="Worker processes.", envvar="LLMOPS_JOBS"
+            ),
         ],
         1,
     ),

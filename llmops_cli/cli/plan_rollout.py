@@ -57,7 +57,9 @@ def plan_rollout(
     input_format: InputFormat = "auto",
     shared: Shared,
 ) -> None:
-    """Plan a staged rollout: samples, durations and decision bounds from a baseline log.
+    """Plan a rollout in stages.
+
+    Samples, durations and decision bounds of every stage from a baseline log.
 
     Every stage gets the requests it needs to show that quality, latency and errors are not
     worse by the margins you care about; at its end each guardrail says go on, roll back or

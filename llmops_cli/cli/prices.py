@@ -33,7 +33,9 @@ def prices(
     *,
     shared: Shared,
 ) -> None:
-    """Show the price of a model by token class, dated, with its sources.
+    """Show what a model's tokens cost.
+
+    By token class, dated, with sources.
 
     Prices are those of the installed genai-prices package and of our reviewed overlay; nothing
     is looked up on the network.

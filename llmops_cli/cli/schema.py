@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 def schema(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"{' | '.join(SCHEMAS)}.")],
 ) -> None:
-    """Print a JSON Schema: report, plan, calls or config.
+    """Print a JSON Schema.
 
     Draft 2020-12. report: what -f json writes. plan: what plan-rollout writes. calls: a row of
     the calls

@@ -33,9 +33,9 @@ def show(
     *,
     shared: Shared,
 ) -> None:
-    """Render a saved report again, without computing anything.
+    """Render a saved report again.
 
-    Exits by the verdict the report holds.
+    Nothing is computed. Exits by the verdict the report holds.
     """
     from llmops_cli.views.json import parse
 
