@@ -33,6 +33,9 @@ class View(Protocol):
 
 
 def render(report: Report, format_name: str, look: Look | None = None) -> str:
-    """Render a report in one of :data:`FORMATS`; the module loads on first use."""
+    """Render a report in one of :data:`FORMATS`; the module loads on first use.
+
+    The text can be encoded as UTF-8: bytes of a file name that are none show as ``?``.
+    """
     view = cast("View", import_module(f"llmops_cli.views.{format_name}"))
-    return view.render(report, look or Look())
+    return view.render(report, look or Look()).encode("utf-8", "replace").decode("utf-8")

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeGuard
 
 from llmops_cli.report import Check, Series
 from llmops_cli.views.elements import Markup, element, joined
@@ -17,7 +18,7 @@ __all__ = ["interval_strip", "line_chart", "ticks"]
 _WIDTH, _HEIGHT = 450.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60.0, 20.0, 14.0, 46.0
 # A curve that moves less than this, against its own size, is drawn as flat.
-_FLAT, _TINY = 1e-9, 1e-290
+_FLAT, _TINY, _ABSURD = 1e-9, 1e-290, 1e300
 # With more points than this the dots would hide the line.
 _MOST_DOTS = 40
 
@@ -64,12 +65,15 @@ class _Axis:
         return f"{round(mark, decimals) + 0.0:,.{decimals}f}"
 
 
+def _drawable(value: float | None) -> TypeGuard[float]:
+    """Whether a value has a place on an axis; NaN, infinity and the absurd have none."""
+    return value is not None and abs(value) < _ABSURD
+
+
 def line_chart(curve: Series, identifier: str) -> Markup:
     """The curve with axes, grid, and its ends in words for readers who cannot see it."""
     points = [
-        (x, y)
-        if x is not None and y is not None and math.isfinite(x) and math.isfinite(y)
-        else None
+        (x, y) if _drawable(x) and _drawable(y) else None
         for x, y in zip(curve.x, curve.y, strict=True)
     ]
     known = [point for point in points if point is not None]
@@ -184,7 +188,7 @@ def interval_strip(check: Check) -> Markup:
     known = [
         value
         for value in (measure.low, measure.value, measure.high, check.bound)
-        if value is not None and math.isfinite(value)
+        if _drawable(value)
     ]
     if len(set(known)) < 2:  # noqa: PLR2004 - one point has no scale
         return Markup()
@@ -203,11 +207,12 @@ def interval_strip(check: Check) -> Markup:
 def _whiskers(check: Check, axis: _Axis) -> Markup:
     measure = check.measure
     parts: list[Markup] = []
-    if measure.low is not None or measure.high is not None:
-        left = 0.0 if measure.low is None else axis.at(measure.low)
-        right = _STRIP_WIDTH if measure.high is None else axis.at(measure.high)
+    if _drawable(measure.low) or _drawable(measure.high):
+        # An open end runs to the edge of the drawing.
+        left = axis.at(measure.low) if _drawable(measure.low) else 0.0
+        right = axis.at(measure.high) if _drawable(measure.high) else _STRIP_WIDTH
         parts.append(element("line", x1=left, x2=right, y1="18", y2="18", class_="whisker"))
-    if measure.value is not None and math.isfinite(measure.value):
+    if _drawable(measure.value):
         parts.append(element("circle", cx=axis.at(measure.value), cy="18", r="5", class_="dot"))
     return joined(*parts)
 

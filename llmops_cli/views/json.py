@@ -66,6 +66,8 @@ def parse(data: bytes | str, source: str) -> Report:
         raise _invalid(
             source, path.strip("`").removeprefix("$.").removeprefix("$"), what
         ) from error
+    except LlmopsError as error:  # a check that refuses its bound; here that is the file's fault
+        raise _invalid(source, "checks", error.message) from error
     if content["verdict"] != report.verdict:
         raise _invalid(source, "verdict", f"the checks fold to '{report.verdict}'")
     return report

@@ -109,6 +109,8 @@ footer {
 @media (max-width: 40rem) {
   main { padding: 1.5rem 1rem; }
   .check { grid-template-columns: minmax(0, 1fr); }
+  table { width: max-content; }
+  td, tbody th { max-width: 14rem; }
 }
 @media print {
   :root { --page: #fff; }

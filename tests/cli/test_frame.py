@@ -13,12 +13,16 @@ from subprocess import CompletedProcess
 import pytest
 from jsonschema import Draft202012Validator
 
+from llmops_cli.calls import COLUMNS
+
 Run = Callable[..., CompletedProcess[str]]
 
 HEAVY = {
     "pandas", "numpy", "sklearn", "scipy", "anthropic", "openai", "rich", "dask", "pyarrow",
     "msgspec", "yaml", "genai_prices", "httpx", "httpx2",
 }  # fmt: skip
+SAMPLE = Path(__file__).parents[1] / "golden" / "report-1.json"
+"""An inconclusive report: `llmops show` ends with 4."""
 DECISIONS = "judge,gold\n" + "1,1\n" * 30
 
 
@@ -57,13 +61,11 @@ def test_no_arguments_show_the_help(llmops: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ["json", "markdown", "html", "junit", "github", "text"])
-def test_every_form_goes_to_stdout_or_a_file(
-    llmops: Run, decisions: Path, tmp_path: Path, name: str
-) -> None:
-    printed = llmops("judge-eval", decisions, "-f", name)
-    written = llmops("judge-eval", decisions, "-f", f"{name}=out", "-q")
-    assert (printed.returncode, written.returncode, written.stdout) == (0, 0, "")
-    assert "PASS" in printed.stdout or "pass" in printed.stdout or name == "junit"
+def test_every_form_goes_to_stdout_or_a_file(llmops: Run, tmp_path: Path, name: str) -> None:
+    printed = llmops("show", SAMPLE, "-f", name)
+    written = llmops("show", SAMPLE, "-f", f"{name}=out", "-q")
+    assert (printed.returncode, written.returncode, written.stdout) == (4, 4, "")
+    assert "inconclusive" in printed.stdout.lower()
     if name != "text":
         assert (tmp_path / "out").read_text("utf-8") == printed.stdout
 
@@ -233,3 +235,118 @@ def test_a_device_is_written_not_replaced(llmops: Run, decisions: Path) -> None:
 
 def test_colour_is_off_without_a_terminal(llmops: Run, decisions: Path) -> None:
     assert "\x1b" not in llmops("judge-eval", decisions).stdout
+
+
+def shell(tmp_path: Path, line: str) -> CompletedProcess[str]:
+    """A line of shell in which ``llmops`` is the command under test."""
+    return subprocess.run(
+        ["bash", "-c", f'llmops() {{ "{sys.executable}" -m llmops_cli "$@"; }}; {line}'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "slug"),
+    [
+        ("llmops show - <&-", 3, "stdin-closed"),
+        ("llmops show absent.json", 3, "input-unreadable"),
+        ("llmops show . ", 3, "input-unreadable"),
+        ("echo '{' | llmops show -", 3, "report-not-json"),
+        (f"llmops show {SAMPLE} -f json=o -f html=./o", 2, "output-twice"),
+        (f"llmops show {SAMPLE} -f jsn", 2, "format-unknown"),
+        ("llmops --config absent.yaml config", 2, "config-unreadable"),
+        ("llmops --config sede=3 config", 2, "config-unknown-key"),
+    ],
+)
+def test_every_refusal_has_its_slug_and_code(
+    tmp_path: Path, line: str, code: int, slug: str
+) -> None:
+    done = shell(tmp_path, line)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(f"llmops: error[{slug}]: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("target", ["> /dev/full", "-f json=/dev/full -q"])
+def test_a_full_disk_is_said(tmp_path: Path, target: str) -> None:
+    done = shell(tmp_path, f"llmops show {SAMPLE} {target}")
+    assert done.returncode == 2
+    assert "error[output-unwritable]" in done.stderr
+    assert "No space left" in done.stderr
+
+
+def test_a_closed_stderr_is_no_obstacle(tmp_path: Path) -> None:
+    assert shell(tmp_path, f"llmops show {SAMPLE} 2>&-").returncode == 4
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", f"show {SAMPLE} -v --explain"])
+def test_a_reader_of_nothing_ends_any_output_with_141(tmp_path: Path, arguments: str) -> None:
+    # The reader is gone before the first byte, so this does not race.
+    line = f"( sleep 0.2; llmops {arguments}; echo $? >&2 ) | true"
+    assert shell(tmp_path, line).stderr == "141\n"
+
+
+def test_an_end_of_file_in_a_command_is_a_defect_and_no_failed_gate(
+    llmops: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import llmops_cli.views.json as view\n"
+        "def parse(data, source):\n    raise EOFError\n"
+        "view.parse = parse\n"
+    )
+    done = llmops("show", SAMPLE, env={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 70
+    assert "in sitecustomize.py:3" in done.stderr
+
+
+def test_debug_shows_no_locals(llmops: Run, decisions: Path, tmp_path: Path) -> None:
+    done = llmops("judge-eval", decisions, env={**broken(tmp_path), "LLMOPS_DEBUG": "1"})
+    assert "Traceback" in done.stderr
+    assert "prompt = 'a very secret prompt'" not in done.stderr
+
+
+def test_exit_zero_and_quiet(llmops: Run, tmp_path: Path) -> None:
+    done = llmops("show", SAMPLE, "--exit-zero", "-q", "-f", "markdown=r.md")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "r.md").read_text("utf-8").startswith("### ")
+
+
+def test_a_file_in_place_is_replaced_whole_with_its_neighbours_untouched(
+    llmops: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "r.json").write_text("before")
+    (tmp_path / "link.json").symlink_to(tmp_path / "r.json")
+    llmops("show", SAMPLE, "-q", "-f", "json=link.json")
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "r.json").read_text("utf-8") == SAMPLE.read_text("utf-8")
+    assert {path.name for path in tmp_path.iterdir()} == {"r.json", "link.json"}
+
+
+def test_a_lone_word_does_for_a_list_and_other_variables_are_not_ours(
+    llmops: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "llmops.yaml").write_text("format: github\n")
+    done = llmops("show", SAMPLE, env={"LLMOPS_VERSION": "1.2.3"})
+    assert done.returncode == 4
+    assert done.stdout.startswith("::notice ")
+
+
+def test_the_published_configuration_schema_takes_what_the_program_takes(
+    llmops: Run,
+) -> None:
+    validator = Draft202012Validator(json.loads(llmops("schema", "config").stdout))
+    good = {"seed": 3, "format": ["json"], "judge-eval": {"threshold": 0.9}}
+    assert validator.is_valid(good)
+    for bad in ({"sede": 3}, {"seed": "x"}, {"judge-eval": {"treshold": 1}}, {"seed": -1}):
+        assert not validator.is_valid(bad)
+
+
+def test_the_published_calls_schema_names_every_column(llmops: Run) -> None:
+    published = json.loads(llmops("schema", "calls").stdout)
+    assert list(published["properties"]) == [column.name for column in COLUMNS]
+    assert all(column["description"] for column in published["properties"].values())
