@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from llmops_cli.cli.options import check_writable, command
-from llmops_cli.cli.show import write_atomically, write_stdout
+from llmops_cli.cli.show import STDOUT, write_atomically, write_stdout
 from llmops_cli.errors import ExitCode, LlmopsError
 
 __all__ = ["convert", "list_datasets", "make", "register"]
@@ -49,6 +49,9 @@ def make(
 
     _check_name(name, tuple(DATASETS))
     path = Path(DATASETS[name].file) if output is None else output
+    if path == STDOUT:
+        write_stdout(build(name, seed))
+        return
     check_writable(path)
     write_atomically(path, build(name, seed))
     write_stdout(f"{path}\n")
@@ -66,14 +69,13 @@ def convert(
     from llmops_cli.traffic.convert import CONVERTERS
 
     _check_name(name, tuple(CONVERTERS))
-    if output is not None:
-        check_writable(output)
+    if output is None or output == STDOUT:
+        write_stdout(CONVERTERS[name](source))
+        return
+    check_writable(output)
     text = CONVERTERS[name](source)
-    if output is None:
-        write_stdout(text)
-    else:
-        write_atomically(output, text)
-        write_stdout(f"{output}: {text.count(chr(10)):,} lines\n")
+    write_atomically(output, text)
+    write_stdout(f"{output}: {text.count(chr(10)):,} lines\n")
 
 
 def _check_name(name: str, known: tuple[str, ...]) -> None:

@@ -1,13 +1,14 @@
 """``llmops ingest``: logs in, the calls table as Parquet out."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmops_cli.cli.logs import InputFormat, hash_key
 from llmops_cli.cli.options import PathsArgument, Shared, check_writable, command
-from llmops_cli.cli.show import atomic_path, say
+from llmops_cli.cli.show import STDOUT, atomic_path, say, write_stdout
 
 if TYPE_CHECKING:
     from llmops_cli.traffic import Reading
@@ -19,7 +20,8 @@ def ingest(
     paths: PathsArgument,
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="PATH", help="Parquet file to write.")
+        Path,
+        typer.Option("--output", "-o", metavar="PATH", help="Parquet file to write; - is stdout."),
     ],
     input_format: InputFormat = "auto",
     shared: Shared,
@@ -32,13 +34,15 @@ def ingest(
     """
     from llmops_cli.traffic import Reading
 
-    check_writable(output)
+    if output != STDOUT:
+        check_writable(output)
     reading = Reading(
         paths, format=input_format, max_bad_rows=shared.max_bad_rows, hash_key=hash_key()
     )
-    rows = _write(reading, output)
+    rows = _print(reading) if output == STDOUT else _write(reading, output)
     bad = len(reading.quarantine.rows)
-    say(shared, f"{rows:,} calls written to {output}; {bad:,} rows could not be read")
+    name = "stdout" if output == STDOUT else output
+    say(shared, f"{rows:,} calls written to {name}; {bad:,} rows could not be read")
     for row in reading.quarantine.rows if shared.verbose else reading.quarantine.rows[:1]:
         say(shared, f"llmops: warning[{row.slug}]: {row.file}:{row.line}: {row.message}")
 
@@ -51,6 +55,15 @@ def _write(reading: "Reading", output: Path) -> int:
         for table in reading.tables():
             file.write_table(table)
             rows += table.num_rows
+    return rows
+
+
+def _print(reading: "Reading") -> int:
+    # Parquet is written whole or not at all, to a pipe as well.
+    with TemporaryDirectory() as folder:
+        whole = Path(folder) / "calls.parquet"
+        rows = _write(reading, whole)
+        write_stdout(whole.read_bytes())
     return rows
 
 

@@ -7,13 +7,10 @@ import typer
 
 from llmops_cli.cli.logs import InputFormat, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, check_writable, command
-from llmops_cli.cli.show import finish, write_atomically, write_stdout
+from llmops_cli.cli.show import STDOUT, finish, write_atomically, write_stdout
 from llmops_cli.errors import ExitCode, LlmopsError
 
 __all__ = ["plan_rollout", "register"]
-
-
-_STDOUT = Path("-")
 
 
 def _margin(name: str, what: str, default: str) -> typer.models.OptionInfo:
@@ -84,7 +81,7 @@ def plan_rollout(
     traffic = read_logs(paths, input_format, shared)
     findings = bad_row_findings(traffic.bad_rows)
     report = plan(traffic.calls, given, inputs=traffic.files, findings=findings)
-    if output == _STDOUT:
+    if output == STDOUT:
         write_stdout(to_yaml(draw_plan(traffic.calls, given)))
     elif output is not None:
         write_atomically(output, to_yaml(draw_plan(traffic.calls, given)))
@@ -92,14 +89,14 @@ def plan_rollout(
 
 
 def _check_output(output: Path | None, shared: Shared) -> None:
-    if output == _STDOUT and any(item.path is None for item in shared.destinations):
+    if output == STDOUT and any(item.path is None for item in shared.destinations):
         raise LlmopsError(
             "output-twice",
             "the plan and the report cannot both go to stdout",
             hint="add -q, or write the plan to a file",
             exit_code=ExitCode.USAGE,
         )
-    if output is not None and output != _STDOUT:
+    if output is not None and output != STDOUT:
         check_writable(output)
 
 

@@ -18,7 +18,18 @@ from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Report, Verdict
 from llmops_cli.views import Look, render
 
-__all__ = ["atomic_path", "finish", "say", "silence_stdout", "write_atomically", "write_stdout"]
+__all__ = [
+    "STDOUT",
+    "atomic_path",
+    "finish",
+    "say",
+    "silence_stdout",
+    "write_atomically",
+    "write_stdout",
+]
+
+STDOUT = Path("-")
+"""What an output path says for standard output."""
 
 _CODES = {
     Verdict.PASS: ExitCode.OK,
@@ -63,8 +74,8 @@ def say(shared: Shared, text: str) -> None:
             sys.stderr.write(f"{text}\n")
 
 
-def write_stdout(text: str) -> None:
-    """Write UTF-8 to stdout; a reader that went away ends the process with 141.
+def write_stdout(content: str | bytes) -> None:
+    """Write text as UTF-8, or bytes, to stdout; a reader that went away ends the process with 141.
 
     Raises:
         LlmopsError: ``output-unwritable`` when stdout is closed or full.
@@ -72,7 +83,8 @@ def write_stdout(text: str) -> None:
     if sys.stdout is None:  # started with `>&-`
         raise _unwritable("stdout", "it is closed")
     try:
-        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+        sys.stdout.buffer.write(data)
         sys.stdout.flush()
     except BrokenPipeError:
         silence_stdout()

@@ -44,8 +44,10 @@ def resolve(paths: Iterable[str | Path], more: tuple[str, ...] = ()) -> tuple[So
         LlmopsError: ``traffic-not-found`` for a path that is not there, ``traffic-no-logs``
             for a folder without logs.
     """
-    found = dict.fromkeys(name for path in paths for name in _expand(str(path), more))
-    return tuple(Source(name) for name in found)
+    names = [name for path in paths for name in _expand(str(path), more)]
+    # One file under two names is still one file: its calls must not count twice.
+    found = {name if name == STDIN else str(Path(name).resolve()): name for name in reversed(names)}
+    return tuple(Source(name) for name in reversed(found.values()))
 
 
 def _expand(text: str, more: tuple[str, ...]) -> list[str]:

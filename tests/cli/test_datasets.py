@@ -23,6 +23,12 @@ def test_make_writes_the_committed_file(llmops: Run, datasets: Path, tmp_path: P
     assert made == (datasets / "routing-few.csv").read_bytes()
 
 
+def test_a_dash_is_stdout(llmops: Run, datasets: Path, tmp_path: Path) -> None:
+    done = llmops("datasets", "make", "routing-few", "-o", "-")
+    assert done.stdout == (datasets / "routing-few.csv").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_convert_writes_to_stdout_or_a_file(llmops: Run, tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text('[{"traj": [{"role": "assistant", "content": "x"}]}]')
     assert llmops("datasets", "convert", "tau-bench", "t.json").stdout.startswith('{"timestamp"')

@@ -61,6 +61,16 @@ def test_ingest_reads_stdin_and_keys_its_hashes(llmops: Run, tmp_path: Path) -> 
     assert len(set(hashes.values())) == 3
 
 
+def test_a_dash_is_stdout(llmops: Run, tmp_path: Path, datasets: Path) -> None:
+    log = datasets / "rag.jsonl.gz"
+    assert llmops("ingest", log, "-o", "calls.parquet").returncode == 0
+    command = [sys.executable, "-m", "llmops_cli", "ingest", str(log), "-o", "-"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert done.stdout == (tmp_path / "calls.parquet").read_bytes()
+    assert b"260 calls written to stdout" in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"calls.parquet"}
+
+
 @pytest.mark.parametrize(
     ("content", "slug"),
     [

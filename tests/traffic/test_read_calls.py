@@ -272,8 +272,11 @@ def test_folders_globs_and_gzip_in_a_fixed_order(tmp_path: Path) -> None:
     (tmp_path / "logs" / ".hidden.jsonl").write_text("not a log")
     assert read_calls([tmp_path / "logs"]).calls["task"].tolist() == ["1", "2", "3"]
     assert read_calls([tmp_path / "logs" / "*.jsonl"]).calls["task"].tolist() == ["2"]
-    twice = [tmp_path / "logs" / "b.jsonl"] * 2
-    assert read_calls(twice).calls["task"].tolist() == ["2"]
+    (tmp_path / "logs" / "same.jsonl").symlink_to(tmp_path / "logs" / "b.jsonl")
+    again = [tmp_path / "logs" / name for name in ("b.jsonl", "deep/../b.jsonl", "same.jsonl")]
+    traffic = read_calls(again)
+    assert traffic.calls["task"].tolist() == ["2"]
+    assert traffic.files == (str(tmp_path / "logs" / "b.jsonl"),)
 
 
 def test_parquet_gives_the_same_table_again(tmp_path: Path) -> None:
