@@ -1,7 +1,7 @@
 """What surrounds a request and its response in a log line, under the names teams give it."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 
@@ -72,20 +72,22 @@ class Envelope(msgspec.Struct):
     error: Failure | str | None = None
 
     def shared(self) -> dict[str, Any]:
-        """The columns of the calls table that the envelope fills; nothing for absent ones."""
-        return {
-            "start_time": self._start(),
-            "conversation_id": _text(_first(self.conversation_id, self.session_id, self.thread_id)),
-            "user_id": _text(_first(self.user_id, self.user)),
-            "isolation_domain": _first(self.workspace, self.workspace_id, self.organization_id),
-            "task": self.task,
-            "duration_s": _seconds(
-                _first(self.duration_s, self.latency_s), _first(self.duration_ms, self.latency_ms)
+        """The columns of the calls table that the envelope fills; none for what is absent."""
+        found = (
+            ("start_time", self._start()),
+            ("conversation_id", _first(self.conversation_id, self.session_id, self.thread_id)),
+            ("user_id", _first(self.user_id, self.user)),
+            ("isolation_domain", _first(self.workspace, self.workspace_id, self.organization_id)),
+            ("task", self.task),
+            (
+                "duration_s",
+                _seconds(self.duration_s, self.latency_s, self.duration_ms, self.latency_ms),
             ),
-            "ttft_s": _seconds(self.ttft_s, self.ttft_ms),
-            "evaluation_score": _first(self.evaluation_score, self.score),
-            "error_type": self._error(),
-        }
+            ("ttft_s", _seconds(self.ttft_s, None, self.ttft_ms, None)),
+            ("evaluation_score", _first(self.evaluation_score, self.score)),
+            ("error_type", self._error()),
+        )
+        return {name: value for name, value in found if value is not None}
 
     def _start(self) -> int | None:
         for name in ("timestamp", "start_time", "created_at", "time", "ts"):
@@ -94,9 +96,9 @@ class Envelope(msgspec.Struct):
                 return microseconds(value, name)
         return None
 
-    def _error(self) -> str | None:
+    def _error(self) -> object:
         if isinstance(self.error, Failure):
-            return self.error.type or _text(self.error.code) or "error"
+            return _first(self.error.type, self.error.code, "error")
         return self.error
 
 
@@ -126,18 +128,20 @@ def microseconds(value: str | float, field: str) -> int:
     return found
 
 
-T = TypeVar("T")
+def _first(one: object, other: object, third: object = None) -> object:
+    found = one if one is not None else other if other is not None else third
+    # Identifiers that are numbers are still identifiers.
+    return str(found) if type(found) is int else found
 
 
-def _first(*values: T | None) -> T | None:
-    return next((value for value in values if value is not None), None)
-
-
-def _text(value: str | int | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _seconds(seconds: float | None, milliseconds: float | None) -> float | None:
-    if seconds is not None:
-        return seconds
-    return None if milliseconds is None else milliseconds / 1000
+def _seconds(
+    seconds: float | None,
+    also_seconds: float | None,
+    milliseconds: float | None,
+    also_milliseconds: float | None,
+) -> float | None:
+    found = seconds if seconds is not None else also_seconds
+    if found is not None:
+        return found
+    found = milliseconds if milliseconds is not None else also_milliseconds
+    return None if found is None else found / 1000

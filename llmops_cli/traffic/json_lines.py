@@ -99,11 +99,8 @@ class JsonLinesReader:
 
     def _call(self, line: Envelope, name: str, file: str, number: int) -> tuple[Call, Prompt]:
         module = FORMATS[name]
-        filled = line.shared()
-        for column, value in module.columns(line).items():
-            # The envelope is the team's own word and wins, except where it says nothing.
-            if filled.get(column) is None:
-                filled[column] = value
+        # The envelope is the team's own word and wins over the bodies.
+        filled = module.columns(line) | line.shared()
         if filled.get("call_id") is None:
             filled["call_id"] = line.request_id or f"{file}:{number}"
         prompt = self._prompts.read(module.parts(line))

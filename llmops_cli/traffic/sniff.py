@@ -1,6 +1,6 @@
 """Which API a log line is of: told from the response where there is one, else the request."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -29,7 +29,7 @@ class Format(Protocol):
         """The raw prompt in prefix order."""
         ...
 
-    def columns(self, line: Envelope) -> dict[str, object]:
+    def columns(self, line: Envelope) -> dict[str, Any]:
         """The columns that request and response fill."""
         ...
 
