@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -63,6 +64,17 @@ def test_every_command_of_the_readme_runs_and_exits_as_shown(folder: Path) -> No
     for command, expected in shown():
         done = run(command, folder)
         assert done.returncode == expected, (command, done.stderr)
+
+
+def test_the_recipe_for_ci_is_yaml_whose_commands_parse(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    recipe = next(yaml.safe_load(block) for block in blocks if "jobs:" in block)
+    lines = [step.get("run", "") for step in recipe["jobs"]["gates"]["steps"]]
+    commands = [line for line in lines if line.startswith("llmops ")]
+    assert len(commands) == 3
+    for command in commands:
+        # Nothing is there to read (3), which is found out after the options are understood (2).
+        assert run(command, tmp_path).returncode == 3, command
 
 
 def test_the_table_of_exit_codes_gives_a_command_for_each() -> None:
