@@ -60,8 +60,9 @@ TRAJECTORY = [
 
 def test_tau_bench_turns_become_requests(tmp_path: Path) -> None:
     path = tmp_path / "trajectories.json"
-    path.write_text(json.dumps([{"traj": TRAJECTORY}, {"traj": TRAJECTORY}]))
+    path.write_text(json.dumps([{"traj": TRAJECTORY, "reward": 0.5}, {"traj": TRAJECTORY}]))
     lines = [json.loads(line) for line in convert_tau_bench(path).splitlines()]
+    assert [line.get("evaluation_score") for line in lines] == [None, 0.5, None, None]
     assert [line["conversation_id"] for line in lines] == ["tau-0", "tau-0", "tau-1", "tau-1"]
     first, second, third, _ = lines
     # 20 s and 40 characters at 20 a second; a tool after 2 s; conversations 45 s apart.

@@ -3,7 +3,8 @@
 Every answer of the assistant is one request that carries all messages before it. The data hold
 no times, usage or tool definitions, so: conversations start 45 s apart; a user answers after
 20 s and one more for every 20 characters; a tool answers after 2 s; tokens are left out (and
-estimated by the reader); the requests are written as of claude-sonnet-4-6.
+estimated by the reader); the requests are written as of claude-sonnet-4-6. A conversation's
+reward is the evaluation score of its last call.
 """
 
 import json
@@ -40,7 +41,7 @@ def convert_tau_bench(source: Path) -> str:
         lines = [
             json.dumps(line, ensure_ascii=False, separators=(",", ":"))
             for number, item in enumerate(trajectories)
-            for line in _requests(item["traj"], number)
+            for line in _requests(item["traj"], number, item.get("reward"))
         ]
     except OSError as error:
         raise LlmopsError(
@@ -56,7 +57,9 @@ def convert_tau_bench(source: Path) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _requests(trajectory: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
+def _requests(
+    trajectory: list[dict[str, Any]], number: int, reward: float | None
+) -> list[dict[str, Any]]:
     system = [item["content"] for item in trajectory if item["role"] == "system"]
     at = _START + timedelta(seconds=_BETWEEN_S * number)
     messages: list[dict[str, Any]] = []
@@ -69,6 +72,8 @@ def _requests(trajectory: list[dict[str, Any]], number: int) -> list[dict[str, A
         else:
             at += timedelta(seconds=_pause(item))
         messages.append(_message(item))
+    if lines and reward is not None:
+        lines[-1]["evaluation_score"] = reward
     return lines
 
 
