@@ -297,7 +297,13 @@ BAD_FILES = [
     ("a.jsonl", b'{"some": "other"}\n', "traffic-no-calls", 1),
     ("a.jsonl", "{}".encode("utf-16"), "traffic-not-utf8", 1),
     ("a.jsonl.gz", b"not gzip", "traffic-truncated-gzip", None),
-    ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:-12], "traffic-truncated-gzip", None),
+    # Without a clock in its header: parallel workers must collect the same test.
+    (
+        "a.jsonl.gz",
+        gzip.compress(b'{"a": 1}\n' * 99, mtime=0)[:-12],
+        "traffic-truncated-gzip",
+        None,
+    ),
     ("a.parquet", b"not parquet", "traffic-not-parquet", None),
 ]
 
