@@ -176,9 +176,17 @@ def test_debug_shows_the_traceback(llmops: Run, decisions: Path, tmp_path: Path)
     assert "Traceback" in done.stderr
 
 
+# A runner started in the background hands its children an ignored SIGINT: a terminal does not.
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("llmops_cli", run_name="__main__")
+"""
+
+
 def start(*arguments: str, cwd: Path, **more: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "llmops_cli", *arguments],
+        [sys.executable, "-c", INTERRUPTIBLE, *arguments],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
