@@ -1,1 +1,1 @@
-"""Mathematics that has never heard of LLMs: intervals, agreement, resampling, power."""
+"""Mathematics that has never heard of LLMs: intervals, agreement, resampling, power, looks."""
