@@ -61,7 +61,8 @@ class CallColumn:
     """One column of the calls table.
 
     ``attribute`` is the OpenTelemetry GenAI attribute the column corresponds to, where the
-    conventions have one; ``invariant`` is checked by :func:`validate`.
+    conventions have one; ``invariant`` is checked by :func:`validate`. A table written before
+    an ``optional`` column existed is read with nulls in it.
     """
 
     name: str
@@ -70,6 +71,7 @@ class CallColumn:
     attribute: str
     doc: str
     invariant: Literal["", "unique", "non-negative"] = ""
+    optional: bool = False
 
 
 HASH_BYTES = 16
@@ -88,6 +90,24 @@ COLUMNS: tuple[CallColumn, ...] = (
     CallColumn("start_time", _INSTANT, "UTC", "", "when the request was sent"),
     CallColumn(
         "conversation_id", pa.string(), "", "gen_ai.conversation.id", "conversation or session"
+    ),
+    CallColumn("trace_id", pa.string(), "", "", "trace of the call, as logged", optional=True),
+    CallColumn("span_id", pa.string(), "", "", "span of the call, as logged", optional=True),
+    CallColumn(
+        "agent_name",
+        pa.string(),
+        "",
+        "gen_ai.agent.name",
+        "agent or workflow on whose behalf the call was made",
+        optional=True,
+    ),
+    CallColumn(
+        "tool_name",
+        pa.string(),
+        "",
+        "gen_ai.tool.name",
+        "tool inside which the call was made",
+        optional=True,
     ),
     CallColumn("user_id", pa.string(), "", "user.id", "end user, the unit of sticky assignment"),
     CallColumn(
@@ -190,6 +210,14 @@ COLUMNS: tuple[CallColumn, ...] = (
         "finish_reason", pa.string(), "", "gen_ai.response.finish_reasons", "why generation stopped"
     ),
     CallColumn("error_type", pa.string(), "", "error.type", "null for a call that succeeded"),
+    CallColumn(
+        "attempts",
+        pa.int32(),
+        "",
+        "",
+        "logged requests that this call took, retries and fallbacks included",
+        optional=True,
+    ),
     CallColumn(
         "evaluation_score",
         pa.float64(),

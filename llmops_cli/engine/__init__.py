@@ -9,9 +9,10 @@ from functools import reduce
 from typing import TypeVar
 
 from llmops_cli.engine.pool import pooled
+from llmops_cli.engine.stream import stream
 from llmops_cli.errors import ExitCode, LlmopsError
 
-__all__ = ["map_merge"]
+__all__ = ["map_merge", "stream"]
 
 Part = TypeVar("Part")
 Summary = TypeVar("Summary")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from llmops_cli.errors import ExitCode, LlmopsError
 
-__all__ = ["pooled"]
+__all__ = ["guarded", "opened", "pooled"]
 
 Part = TypeVar("Part")
 Summary = TypeVar("Summary")
@@ -69,11 +69,11 @@ def _round(
     pool = ProcessPoolExecutor(min(jobs, len(waiting)), multiprocessing.get_context("spawn"))
     try:
         futures: dict[int, Future[Summary | _Refusal | _Defect]] = {
-            number: pool.submit(_guarded, kernel, parts[number]) for number in waiting
+            number: pool.submit(guarded, kernel, parts[number]) for number in waiting
         }
         for number, future in futures.items():
             try:
-                done[number] = _opened(future.result())
+                done[number] = opened(future.result())
             except BrokenProcessPool:
                 continue
     except BrokenProcessPool:  # the pool broke while parts were still being handed in
@@ -82,7 +82,8 @@ def _round(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _guarded(kernel: Callable[[Part], Summary], part: Part) -> Summary | _Refusal | _Defect:
+def guarded(kernel: Callable[[Part], Summary], part: Part) -> Summary | _Refusal | _Defect:
+    """The kernel in a worker: what it raises comes back in a form that can travel."""
     try:
         return kernel(part)
     except LlmopsError as error:
@@ -95,7 +96,8 @@ def _guarded(kernel: Callable[[Part], Summary], part: Part) -> Summary | _Refusa
         raise
 
 
-def _opened(outcome: Summary | _Refusal | _Defect) -> Summary:
+def opened(outcome: Summary | _Refusal | _Defect) -> Summary:
+    """What a worker sent, or its error raised again on this side."""
     if isinstance(outcome, _Refusal):
         fields = dict(outcome.fields)
         raise LlmopsError(fields.pop("slug"), fields.pop("message"), **fields)
