@@ -4,21 +4,29 @@ Token classes come out disjoint whatever the vendor's counters overlap; prompts 
 chained hashes; rows that cannot be read are counted and named.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
 from llmops_cli.calls import CallsTable, arrow_schema, from_arrow
-from llmops_cli.errors import LlmopsError
-from llmops_cli.traffic import calls_parquet
-from llmops_cli.traffic.json_lines import JsonLinesReader
-from llmops_cli.traffic.quarantine import BadRow, Quarantine
-from llmops_cli.traffic.sources import Source, resolve
+from llmops_cli.spans import SpansTable, spans_from_arrow, spans_schema
+from llmops_cli.traffic.json_lines import Options
+from llmops_cli.traffic.quarantine import BadRow
+from llmops_cli.traffic.reading import Reading
+from llmops_cli.traffic.sniff import FORMATS
 
-__all__ = ["BadRow", "Reading", "Traffic", "read_calls"]
+__all__ = [
+    "FORMATS",
+    "BadRow",
+    "Options",
+    "Reading",
+    "Traffic",
+    "read_calls",
+    "read_telemetry",
+    "read_traffic",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,9 @@ class Traffic:
         bad_count: how many those are.
         files: every file, in the order it was read.
         formats: calls by format.
+        skipped: rows that are rightly no calls, by what they are.
+        joins: what joining spans and halves to calls came upon, by slug.
+        spans: the spans table, where it was asked for.
     """
 
     calls: CallsTable
@@ -38,61 +49,9 @@ class Traffic:
     bad_count: int
     files: tuple[str, ...]
     formats: dict[str, int] = field(default_factory=dict[str, int])
-
-
-class Reading:
-    """One pass over logs, batch by batch, for what is larger than memory.
-
-    Args:
-        paths: files, folders, globs, or ``-``.
-        format: one of the log formats, or ``auto`` to tell line by line.
-        max_bad_rows: how many unreadable rows are accepted.
-        hash_key: key of the block hashes; the same key gives the same hashes.
-
-    Raises:
-        LlmopsError: ``traffic-not-found``, ``traffic-no-logs``, ``traffic-mixed-formats`` for
-            raw logs beside calls Parquet (the same calls would count twice),
-            ``traffic-unknown-format``.
-    """
-
-    def __init__(
-        self,
-        paths: Iterable[str | Path],
-        *,
-        format: str = "auto",  # noqa: A002 - the public word for it
-        max_bad_rows: int = 100,
-        hash_key: bytes | None = None,
-    ) -> None:
-        self.quarantine = Quarantine(max_bad_rows)
-        self._reader = JsonLinesReader(format, self.quarantine, hash_key)
-        self.sources = resolve(paths)
-        self.formats: Counter[str] = Counter()
-        _refuse_mixture(self.sources)
-
-    def tables(self) -> Iterator[pa.Table]:
-        """Batches of the calls schema, in order.
-
-        Raises:
-            LlmopsError: what a file or the quarantine refuses; ``traffic-no-calls`` when
-                nothing could be read at all.
-        """
-        rows = 0
-        for source in self.sources:
-            for table in self._tables(source):
-                rows += table.num_rows
-                if table.num_rows:
-                    yield table
-        self.formats.update(self._reader.formats)
-        if rows == 0:
-            raise _no_calls(self.quarantine, self.sources)
-
-    def _tables(self, source: Source) -> Iterator[pa.Table]:
-        if not source.is_parquet:
-            yield from self._reader.tables(source)
-            return
-        for table in calls_parquet.tables(source):
-            self.formats[calls_parquet.NAME] += table.num_rows
-            yield table
+    skipped: dict[str, int] = field(default_factory=dict[str, int])
+    joins: dict[str, int] = field(default_factory=dict[str, int])
+    spans: SpansTable | None = None
 
 
 def read_calls(
@@ -101,53 +60,80 @@ def read_calls(
     format: str = "auto",  # noqa: A002 - the public word for it
     max_bad_rows: int = 100,
     hash_key: bytes | None = None,
+    jobs: int = 1,
 ) -> Traffic:
     """Read logs into one calls table.
 
     Args:
         paths: files, folders, globs, or ``-`` for standard input.
-        format: ``auto``, ``anthropic-messages``, ``openai-chat`` or ``openai-responses``;
-            Parquet is told by its name.
+        format: ``auto`` or the name of a format in ``FORMATS``; Parquet and OTLP protobuf are
+            told by the file's name.
         max_bad_rows: how many unreadable rows are accepted before the reading stops.
         hash_key: key of the block hashes.
+        jobs: worker processes.
 
     Raises:
         LlmopsError: as :class:`Reading` and :meth:`Reading.tables`.
     """
-    reading = Reading(paths, format=format, max_bad_rows=max_bad_rows, hash_key=hash_key)
-    table = pa.concat_tables([arrow_schema().empty_table(), *reading.tables()])
+    options = Options(format=format, max_bad_rows=max_bad_rows, hash_key=hash_key)
+    return read_traffic(paths, options, jobs=jobs)
+
+
+def read_traffic(
+    paths: Iterable[str | Path],
+    options: Options,
+    *,
+    jobs: int = 1,
+    advance: Callable[[int], None] | None = None,
+) -> Traffic:
+    """Read logs into one calls table; with ``options.spans``, spans into the table beside it.
+
+    Args:
+        paths: files, folders, globs, or ``-`` for standard input.
+        options: how logs are read.
+        jobs: worker processes.
+        advance: told how many bytes have been read since it was last told.
+
+    Raises:
+        LlmopsError: as :class:`Reading` and :meth:`Reading.tables`; a log without calls is no
+            error where it has spans and they are asked for.
+    """
+    return _whole(Reading(paths, options, jobs=jobs, advance=advance))
+
+
+def read_telemetry(
+    paths: Iterable[str | Path], options: Options | None = None, *, jobs: int = 1
+) -> Traffic:
+    """Read logs into calls, and spans into the spans table beside them.
+
+    Args:
+        paths: files, folders, globs, or ``-`` for standard input.
+        options: how logs are read; ``spans`` is always on.
+        jobs: worker processes.
+
+    Raises:
+        LlmopsError: as :class:`Reading` and :meth:`Reading.tables`; a log without calls is no
+            error here, as long as it has spans.
+    """
+    from dataclasses import replace  # noqa: PLC0415 - once per run
+
+    return _whole(Reading(paths, replace(options or Options(), spans=True), jobs=jobs))
+
+
+def _whole(reading: Reading) -> Traffic:
+    names = arrow_schema().names
+    tables = [table.select(names) for table in reading.tables()]
+    table = pa.concat_tables([arrow_schema().empty_table(), *tables])
+    spans = None
+    if reading.options.spans:
+        spans = spans_from_arrow(pa.concat_tables([spans_schema().empty_table(), *reading.spans]))
     return Traffic(
         calls=from_arrow(table.combine_chunks()),
         bad_rows=tuple(reading.quarantine.rows),
         bad_count=len(reading.quarantine.rows),
         files=tuple(source.name for source in reading.sources),
         formats=dict(sorted(reading.formats.items())),
-    )
-
-
-def _refuse_mixture(sources: tuple[Source, ...]) -> None:
-    parquet = [source for source in sources if source.is_parquet]
-    if parquet and len(parquet) < len(sources):
-        other = next(source for source in sources if not source.is_parquet)
-        raise LlmopsError(
-            "traffic-mixed-formats",
-            f"raw logs ({other.name}) lie beside calls Parquet ({parquet[0].name}): "
-            "the same calls could count twice",
-            hint="name the one or the other",
-            file=parquet[0].name,
-        )
-
-
-def _no_calls(quarantine: Quarantine, sources: tuple[Source, ...]) -> LlmopsError:
-    if not quarantine.rows:
-        return LlmopsError("traffic-empty", "no calls in it", file=sources[0].name)
-    first = quarantine.rows[0]
-    return LlmopsError(
-        "traffic-no-calls",
-        f"none of {len(quarantine.rows)} rows can be read; the first: {first.message} "
-        f"[{first.slug}]",
-        hint="is it another format? --input-format names one",
-        file=first.file,
-        line=first.line,
-        field=first.field,
+        skipped=dict(sorted(reading.skipped.items())),
+        joins=dict(sorted(reading.joins.items())),
+        spans=spans,
     )

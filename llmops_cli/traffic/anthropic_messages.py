@@ -1,7 +1,7 @@
 """Anthropic Messages API logs: request and response bodies, exclusive token counters.
 
-Field meanings: Anthropic API reference, Messages; usage: input_tokens excludes cache reads
-and writes, cache_creation splits the writes by lifetime.
+Field meanings: Anthropic API reference, Messages and streaming. A streamed response may have
+been logged as its events, or as their text.
 """
 
 from typing import Any
@@ -9,12 +9,29 @@ from typing import Any
 import msgspec
 
 from llmops_cli.calls import BlockKind, Marker
-from llmops_cli.traffic.blocks import Block, Cutter, content_blocks, marker_of, object_block
-from llmops_cli.traffic.envelope import Envelope, RowError, Tokens
+from llmops_cli.traffic.anthropic_usage import DeltaUsage, Usage, counted_on, usage_columns
+from llmops_cli.traffic.blocks import Block, Part, content_blocks, marker_of, tool_block
+from llmops_cli.traffic.envelope import Envelope, enveloped
+from llmops_cli.traffic.quarantine import RowError
+from llmops_cli.traffic.rows import Found
+from llmops_cli.traffic.streamed import events
 
-__all__ = ["NAME", "Line", "columns", "parts"]
+__all__ = [
+    "NAME",
+    "STAGED",
+    "Line",
+    "Request",
+    "Response",
+    "Usage",
+    "columns",
+    "parts",
+    "rows",
+    "system_blocks",
+    "usage_columns",
+]
 
 NAME = "anthropic-messages"
+STAGED = False
 
 _KINDS = {
     "tool_use": BlockKind.TOOL_USE,
@@ -48,24 +65,6 @@ class Request(msgspec.Struct):
     metadata: Metadata | None = None
 
 
-class CacheCreation(msgspec.Struct):
-    """Cache writes by lifetime."""
-
-    ephemeral_5m_input_tokens: Tokens = 0
-    ephemeral_1h_input_tokens: Tokens = 0
-
-
-class Usage(msgspec.Struct):
-    """``response.usage``: disjoint counters."""
-
-    input_tokens: Tokens
-    output_tokens: Tokens = 0
-    cache_creation_input_tokens: Tokens | None = None
-    cache_read_input_tokens: Tokens | None = None
-    cache_creation: CacheCreation | None = None
-    service_tier: str | None = None
-
-
 class Failure(msgspec.Struct):
     """``response.error`` of an error body."""
 
@@ -83,25 +82,53 @@ class Response(msgspec.Struct):
     error: Failure | None = None
 
 
+class Delta(msgspec.Struct):
+    """``message_delta.delta``."""
+
+    stop_reason: str | None = None
+
+
+class Event(msgspec.Struct):
+    """One event of a stream."""
+
+    type: str | None = None
+    message: Response | None = None
+    delta: Delta | None = None
+    usage: DeltaUsage | None = None
+    error: Failure | None = None
+
+
 class Line(Envelope):
-    """One line of the log."""
+    """One line of the log; a streamed response may be its events, or their text."""
 
     request: Request | None = None
-    response: Response | None = None
+    response: Response | list[Event] | str | None = None
 
     def fits(self) -> bool:
-        """Whether the response says that it is of this API."""
-        return self.response is not None and self.response.type in {"message", "error"}
+        """Whether it is a request and the response says that it is of this API."""
+        if self.request is None:
+            return False  # a gateway's own record may hold a response of this API
+        if isinstance(self.response, list):
+            return any(event.type == "message_start" for event in self.response)
+        return isinstance(self.response, Response) and self.response.type in {"message", "error"}
 
 
-def parts(line: Line) -> list[tuple[Cutter, bytes]]:
+def rows(line: Line) -> tuple[Found]:
+    """The one call of a line.
+
+    Raises:
+        RowError: as :func:`columns`.
+    """
+    return ((enveloped(columns(line), line), parts(line.request)),)
+
+
+def parts(request: Request | None) -> list[Part]:
     """The prompt in prefix order: tools, system, messages."""
-    request = line.request
     if request is None:
         return []
-    found: list[tuple[Cutter, bytes]] = [(_tool, bytes(raw)) for raw in request.tools or ()]
+    found: list[Part] = [(_tool, bytes(raw)) for raw in request.tools or ()]
     if system := bytes(request.system):
-        found.append((_system, system))
+        found.append((system_blocks, system))
     found += [(_message, bytes(raw)) for raw in request.messages]
     return found
 
@@ -114,7 +141,7 @@ def columns(line: Line) -> dict[str, Any]:
     """
     if line.request is None:
         raise RowError("calls-missing-field", "there is no request", "request")
-    response = line.response or Response()
+    response = _whole(line.response)
     filled: dict[str, Any] = {
         "call_id": response.id,
         "provider_name": line.provider or "anthropic",
@@ -127,42 +154,34 @@ def columns(line: Line) -> dict[str, Any]:
         filled["user_id"] = line.request.metadata.user_id
     if response.error is not None:
         filled["error_type"] = response.error.type
-    return filled | (_usage(response.usage) if response.usage else {})
+    return filled | (usage_columns(response.usage) if response.usage else {})
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    written = usage.cache_creation_input_tokens
-    split = usage.cache_creation
-    if split is None:
-        # Before the one-hour lifetime existed every write was for five minutes.
-        five_minutes, one_hour = written or 0, 0
-    else:
-        five_minutes = split.ephemeral_5m_input_tokens
-        one_hour = split.ephemeral_1h_input_tokens
-        if written is not None and written != five_minutes + one_hour:
-            raise RowError(
-                "calls-contradiction",
-                f"{written} tokens written to the cache, but {five_minutes} for five minutes "
-                f"and {one_hour} for one hour",
-                "response.usage.cache_creation_input_tokens",
-            )
-    return {
-        "input_tokens": usage.input_tokens,
-        "cache_read_tokens": usage.cache_read_input_tokens or 0,
-        "cache_write_5m_tokens": five_minutes,
-        "cache_write_1h_tokens": one_hour,
-        "output_tokens": usage.output_tokens,
-        "service_tier": usage.service_tier,
-    }
+def _whole(response: Response | list[Event] | str | None) -> Response:
+    """The body that a stream built; of its cumulative counters the last word counts."""
+    if isinstance(response, str):
+        response = events(response, Event)
+    if not isinstance(response, list):
+        return response or Response()
+    whole = next((event.message for event in response if event.message), Response())
+    usage = whole.usage
+    for event in response:
+        whole.stop_reason = (event.delta and event.delta.stop_reason) or whole.stop_reason
+        whole.error = event.error or whole.error
+        if event.usage is not None:
+            usage = counted_on(usage, event.usage)
+    whole.usage = usage
+    return whole
 
 
 def _tool(raw: bytes) -> tuple[Block, ...]:
     tool = msgspec.json.decode(raw, type=dict[str, Any])
     marker = marker_of(tool.pop("cache_control", None))
-    return (object_block(tool, BlockKind.TOOL, marker),)
+    return (tool_block(tool, marker),)
 
 
-def _system(raw: bytes) -> tuple[Block, ...]:
+def system_blocks(raw: bytes) -> tuple[Block, ...]:
+    """The system prompt: text, or a list of text blocks."""
     return content_blocks(msgspec.json.decode(raw), BlockKind.SYSTEM, _KINDS)
 
 

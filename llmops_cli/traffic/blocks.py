@@ -4,7 +4,7 @@ Growing conversations send the same messages again and again, so every part of a
 remembered by its bytes and its place: only what is new in a call is parsed and hashed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
@@ -15,22 +15,49 @@ import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.calls import HASH_BYTES, BlockKind, Marker
-from llmops_cli.traffic.envelope import RowError
+from llmops_cli.traffic.quarantine import RowError
 
-__all__ = ["Block", "Cutter", "Prompt", "PromptReader", "apportion", "content_blocks", "marker_of"]
+__all__ = [
+    "Block",
+    "Cutter",
+    "Part",
+    "Prompt",
+    "PromptReader",
+    "apportion",
+    "chained",
+    "content_blocks",
+    "marker_of",
+    "object_block",
+    "part_block",
+    "text_block",
+    "thinking_block",
+    "tool_block",
+    "tool_result_block",
+    "tool_use_block",
+]
 
 BYTES_PER_TOKEN = 4
 """Without usage in the log a block counts one token per four bytes of UTF-8 text."""
 IMAGE_BYTES = 6400
 """An image counts as the 1,600 tokens of a full-size one, whatever its encoded length."""
 
+MOST_PARTS = 100_000
+"""No API takes more messages in one request; Anthropic's says so."""
+
 _MEMORY_BYTES = 64_000_000
+_PIECE = 1 << 20
+_NODE_BYTES = 600
+_BLOCK_BYTES = 80
+"""What Python's objects for one part and for one block take beside its text."""
 
 Block = tuple[bytes, int, int, int]
 """Digest of the content, size in bytes, BlockKind, Marker."""
 
 Cutter = Callable[[bytes], tuple[Block, ...]]
 """Cuts one raw JSON value (a message, a tool, a system prompt) into its blocks."""
+
+Part = tuple[Cutter, bytes]
+"""One raw part of a prompt and how to cut it."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -50,6 +77,9 @@ class Prompt:
         return sum(-(-size // BYTES_PER_TOKEN) for size in self.sizes)
 
 
+_NOTHING = Prompt(b"", (), b"", b"")
+
+
 class _Node:
     """One part at one place in a prompt: its blocks, chained to everything before them."""
 
@@ -58,10 +88,10 @@ class _Node:
     def __init__(self, last: bytes, hashes: bytes, blocks: tuple[Block, ...]) -> None:
         self.last = last
         self.hashes = hashes
-        self.sizes = tuple(block[1] for block in blocks)
-        self.kinds = bytes(block[2] for block in blocks)
-        self.markers = bytes(block[3] for block in blocks)
-        self.children: dict[tuple[Cutter, bytes], _Node] = {}
+        self.sizes = tuple([block[1] for block in blocks])
+        self.kinds = bytes([block[2] for block in blocks])
+        self.markers = bytes([block[3] for block in blocks])
+        self.children: dict[Part, _Node] = {}
 
 
 class PromptReader:
@@ -73,12 +103,26 @@ class PromptReader:
     """
 
     def __init__(self, hash_key: bytes | None = None) -> None:
-        self._key = blake2b(hash_key).digest() if hash_key else b""
+        self._key = _key(hash_key)
         self._root = _Node(b"", b"", ())
         self._remembered = 0
 
-    def read(self, parts: Iterable[tuple[Cutter, bytes]]) -> Prompt:
-        """Chain the blocks of all parts in prefix order: tools, system, messages."""
+    def read(self, parts: Sequence[Part], *, chained: bool = True) -> Prompt:
+        """Chain the blocks of all parts in prefix order: tools, system, messages.
+
+        With ``chained`` off the hashes are of the blocks alone, to be chained later.
+
+        Raises:
+            RowError: ``calls-bad-content``.
+        """
+        if not parts:
+            return _NOTHING
+        if len(parts) > MOST_PARTS:
+            raise RowError(
+                "calls-bad-content", f"a prompt of more than {MOST_PARTS:,} messages", ""
+            )
+        if not chained:
+            return _loose([block for cutter, raw in parts for block in cutter(raw)])
         node, path = self._root, list[_Node]()
         for part in parts:
             node = node.children.get(part) or self._grow(node, part)
@@ -92,18 +136,40 @@ class PromptReader:
             b"".join([node.markers for node in path]),
         )
 
-    def _grow(self, parent: _Node, part: tuple[Cutter, bytes]) -> _Node:
+    def _grow(self, parent: _Node, part: Part) -> _Node:
         cutter, raw = part
         blocks = cutter(raw)
-        last, hashes = parent.last, list[bytes]()
-        for digest, _, kind, _ in blocks:
-            last = blake2b(
-                b"%b%c%b" % (last, kind, digest), digest_size=HASH_BYTES, key=self._key
-            ).digest()
-            hashes.append(last)
+        hashes = _chain(parent.last, blocks, self._key)
+        last = hashes[-1] if hashes else parent.last
         node = parent.children[part] = _Node(last, b"".join(hashes), blocks)
-        self._remembered += len(raw)
+        self._remembered += len(raw) + _NODE_BYTES + _BLOCK_BYTES * len(blocks)
         return node
+
+
+def _loose(blocks: list[Block]) -> Prompt:
+    return Prompt(
+        b"".join([block[0] for block in blocks]),
+        tuple(block[1] for block in blocks),
+        bytes(block[2] for block in blocks),
+        bytes(block[3] for block in blocks),
+    )
+
+
+def chained(blocks: Iterable[Block], hash_key: bytes | None) -> bytes:
+    """The chained hashes of a prompt whose blocks came one by one, joined."""
+    return b"".join(_chain(b"", blocks, _key(hash_key)))
+
+
+def _key(hash_key: bytes | None) -> bytes:
+    return blake2b(hash_key).digest() if hash_key else b""
+
+
+def _chain(last: bytes, blocks: Iterable[Block], key: bytes) -> list[bytes]:
+    hashes = list[bytes]()
+    for digest, _, kind, _ in blocks:
+        last = blake2b(b"%b%c%b" % (last, kind, digest), digest_size=HASH_BYTES, key=key).digest()
+        hashes.append(last)
+    return hashes
 
 
 def content_blocks(
@@ -130,8 +196,12 @@ def content_blocks(
 
 def text_block(text: str, kind: BlockKind, marker: Marker) -> Block:
     """A block of text: equal text is an equal block, however the JSON spelled it."""
-    data = text.encode("utf-8", "surrogatepass")
-    return blake2b(b"t" + data, digest_size=HASH_BYTES).digest(), len(data), kind, marker
+    digest, size = blake2b(b"t", digest_size=HASH_BYTES), 0
+    for at in range(0, len(text), _PIECE):  # texts run to tens of megabytes
+        data = text[at : at + _PIECE].encode("utf-8", "surrogatepass")
+        digest.update(data)
+        size += len(data)
+    return digest.digest(), size, kind, marker
 
 
 def part_block(part: object, text_kind: BlockKind, kinds: dict[str, BlockKind]) -> Block:
@@ -149,14 +219,95 @@ def part_block(part: object, text_kind: BlockKind, kinds: dict[str, BlockKind]) 
     text, name = fields.get("text"), str(fields.get("type", ""))
     if isinstance(text, str) and name.endswith("text"):
         return text_block(text, text_kind, marker)
-    return object_block(fields, kinds.get(name, text_kind), marker)
+    kind = kinds.get(name, text_kind)
+    if kind is BlockKind.TOOL_USE:
+        return tool_use_block(fields, marker)
+    if kind is BlockKind.TOOL_RESULT:
+        return tool_result_block(fields, marker)
+    if kind is BlockKind.THINKING:
+        return thinking_block(fields, marker)
+    return object_block(fields, kind, marker)
+
+
+def thinking_block(part: dict[str, Any], marker: Marker) -> Block:
+    """Reasoning by its text: its signature only proves it, and telemetry leaves that out."""
+    text = _either(part, "thinking", "content", "text")
+    if isinstance(text, str):
+        return text_block(text, BlockKind.THINKING, marker)
+    return object_block(part, BlockKind.THINKING, marker)
+
+
+def tool_block(tool: dict[str, Any], marker: Marker) -> Block:
+    """A tool definition: the same name, description and parameters are the same block.
+
+    Vendors nest them (``function``) and call the parameters ``input_schema`` or
+    ``parameters``; whatever else a definition holds counts too.
+    """
+    fields = {**tool}
+    inner = fields.pop("function", None)
+    if isinstance(inner, dict):
+        fields |= inner
+    if fields.get("type") in ("function", "custom"):  # a log may have an object there
+        del fields["type"]
+    if "input_schema" in fields:
+        fields["parameters"] = fields.pop("input_schema")
+    fields["parameters"] = _parsed(fields.get("parameters"))
+    # SDKs log what was not said as null.
+    said = {name: value for name, value in fields.items() if value is not None}
+    return object_block(said, BlockKind.TOOL, marker)
+
+
+def tool_use_block(call: dict[str, Any], marker: Marker) -> Block:
+    """A tool call by its id, name and arguments, whichever of the vendors' shapes it has."""
+    inner = call.get("function")
+    inner = inner if isinstance(inner, dict) else call
+    known = {
+        "id": call.get("call_id") or call.get("id"),
+        "name": inner.get("name"),
+        "arguments": _parsed(_either(inner, "arguments", "input")),
+    }
+    return object_block(known, BlockKind.TOOL_USE, marker)
+
+
+def tool_result_block(result: dict[str, Any], marker: Marker) -> Block:
+    """A tool's answer by the id of its call and its content, text or JSON."""
+    known = {
+        "id": _either(result, "tool_use_id", "tool_call_id", "call_id", "id"),
+        "content": _plain(_either(result, "content", "output", "response", "result")),
+    }
+    return object_block(known, BlockKind.TOOL_RESULT, marker)
+
+
+def _either(fields: dict[str, Any], *names: str) -> object:
+    return next((fields[name] for name in names if fields.get(name) is not None), None)
+
+
+def _parsed(value: object) -> object:
+    # Some vendors log arguments as JSON inside a string, others as the object itself.
+    if isinstance(value, str):
+        try:
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return value
+    return value
+
+
+def _plain(content: object) -> object:
+    """A list of one text is that text."""
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], dict):
+        part: dict[str, Any] = content[0]
+        if isinstance(part.get("text"), str) and str(part.get("type", "")).endswith("text"):
+            return part["text"]
+    return content
 
 
 def object_block(part: dict[str, Any], kind: BlockKind, marker: Marker) -> Block:
     """A block of anything but text, hashed as JSON with sorted keys."""
     data = _encode(part)
     size = IMAGE_BYTES if kind is BlockKind.MEDIA else len(data)
-    return blake2b(b"j" + data, digest_size=HASH_BYTES).digest(), size, kind, marker
+    digest = blake2b(b"j", digest_size=HASH_BYTES)
+    digest.update(data)
+    return digest.digest(), size, kind, marker
 
 
 def marker_of(control: object) -> Marker:
@@ -168,7 +319,7 @@ def marker_of(control: object) -> Marker:
     if control is None:
         return Marker.NONE
     lifetime = control.get("ttl") or "5m" if isinstance(control, dict) else None
-    if lifetime not in {"5m", "1h"}:
+    if lifetime not in ("5m", "1h"):
         raise RowError(
             "calls-bad-content", "the lifetime of a cache breakpoint is '5m' or '1h'",
             "request.cache_control.ttl",

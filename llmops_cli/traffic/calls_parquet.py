@@ -33,9 +33,9 @@ def tables(source: Source) -> Iterator[pa.Table]:
                 hint="an empty log answers nothing; check the export that made it",
                 file=source.name,
             )
-        names = [column.name for column in COLUMNS]
+        present = [column.name for column in COLUMNS if column.name in file.schema_arrow.names]
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns=names).select(names).cast(arrow_schema())
+            yield _completed(file.read_row_group(group, columns=present))
     except (pa.ArrowInvalid, OSError) as error:
         raise LlmopsError(
             "traffic-not-parquet",
@@ -45,14 +45,32 @@ def tables(source: Source) -> Iterator[pa.Table]:
         ) from error
 
 
-def writer(path: str) -> pq.ParquetWriter:
-    """A Parquet file of the calls schema that batches are appended to."""
-    return pq.ParquetWriter(path, arrow_schema(), compression="zstd")
+def _completed(table: pa.Table) -> pa.Table:
+    schema = arrow_schema()
+    arrays = [
+        table[field.name].cast(field.type)
+        if field.name in table.schema.names
+        else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, schema=schema)
+
+
+def writer(path: str, *, content: bool = False) -> pq.ParquetWriter:
+    """A Parquet file of the calls schema that batches are appended to.
+
+    With ``content`` there is a column of that name behind it, for prompts that are kept.
+    """
+    schema = arrow_schema()
+    schema = schema.append(pa.field("content", pa.string())) if content else schema
+    return pq.ParquetWriter(path, schema, compression="zstd")
 
 
 def _check(schema: pa.Schema, source: Source) -> None:
     for column in COLUMNS:
         if column.name not in schema.names:
+            if column.optional:
+                continue
             raise LlmopsError(
                 "calls-missing-column",
                 f"'{column.name}' is not in it",

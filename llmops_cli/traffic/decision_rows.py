@@ -8,7 +8,8 @@ import msgspec
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.quarantine import BadRow, Quarantine
-from llmops_cli.traffic.sources import Source, lines
+from llmops_cli.traffic.sources import Source
+from llmops_cli.traffic.streams import lines
 
 __all__ = ["rows"]
 

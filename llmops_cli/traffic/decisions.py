@@ -14,8 +14,7 @@ import pandas as pd
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.decision_rows import rows
-from llmops_cli.traffic.envelope import RowError
-from llmops_cli.traffic.quarantine import BadRow, Quarantine
+from llmops_cli.traffic.quarantine import BadRow, Quarantine, RowError
 from llmops_cli.traffic.sources import Source, resolve
 
 __all__ = ["COLUMNS", "LABELS", "Decisions", "read_decisions"]

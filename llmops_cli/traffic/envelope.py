@@ -5,10 +5,25 @@ from typing import Annotated, Any
 
 import msgspec
 
-__all__ = ["Envelope", "RowError", "Tokens", "microseconds"]
+from llmops_cli.traffic.quarantine import RowError
 
-Tokens = Annotated[int, msgspec.Meta(ge=0, le=500_000_000)]
-"""A counter; no model reads half a billion tokens at once, and sums stay inside 32 bits."""
+__all__ = [
+    "MOST_TOKENS",
+    "Envelope",
+    "Moment",
+    "Seconds",
+    "Tokens",
+    "enveloped",
+    "later",
+    "microseconds",
+    "started",
+]
+
+MOST_TOKENS = 500_000_000
+"""No model reads half a billion tokens at once, and sums stay inside 32 bits."""
+
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+"""A counter."""
 
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Moment = str | float | None
@@ -19,27 +34,17 @@ _LATEST = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH).days * 86_400_000_000
 _UNITS = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (0.0, 1e6))
 
 
-class RowError(Exception):
-    """A row that parses but cannot be a call.
-
-    Args:
-        slug: as :class:`~llmops_cli.errors.LlmopsError`.
-        message: one sentence without any of the row's text.
-        field: dotted path.
-    """
-
-    def __init__(self, slug: str, message: str, field: str) -> None:
-        super().__init__(message)
-        self.slug = slug
-        self.message = message
-        self.field = field
-
-
 class Failure(msgspec.Struct):
     """The body of a provider's error."""
 
     type: str | None = None
     code: str | int | None = None
+
+    @property
+    def name(self) -> str:
+        """What it calls itself; its code is finer than its type."""
+        found = self.type if self.code is None else self.code
+        return "error" if found is None else str(found)
 
 
 class Envelope(msgspec.Struct):
@@ -102,6 +107,34 @@ class Envelope(msgspec.Struct):
         return self.error
 
 
+def enveloped(columns: dict[str, Any], line: Envelope) -> dict[str, Any]:
+    """Columns of the bodies under those of the envelope, which is the team's own word."""
+    filled = columns | line.shared()
+    if filled.get("call_id") is None:
+        filled["call_id"] = line.request_id
+    return filled
+
+
+def started(value: Moment, field: str) -> int | None:
+    """An optional instant as microseconds since 1970.
+
+    Raises:
+        RowError: ``calls-bad-time``.
+    """
+    return None if value is None else microseconds(value, field)
+
+
+def later(start: int, end: int, field: str) -> float:
+    """Seconds between two instants in microseconds.
+
+    Raises:
+        RowError: ``calls-negative-duration``.
+    """
+    if end < start:
+        raise RowError("calls-negative-duration", "it lies before the start of the call", field)
+    return (end - start) / 1e6
+
+
 def microseconds(value: str | float, field: str) -> int:
     """An instant as microseconds since 1970: ISO 8601 text, or epoch seconds to nanoseconds.
 
@@ -118,7 +151,7 @@ def microseconds(value: str | float, field: str) -> int:
             since = moment - _EPOCH
             found = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
         else:
-            found = round(value * next(factor for least, factor in _UNITS if value >= least))
+            found = round(value * _factor(value))
     except (ValueError, OverflowError, StopIteration):
         found = -1
     if not 0 <= found < _LATEST:
@@ -126,6 +159,12 @@ def microseconds(value: str | float, field: str) -> int:
             "calls-bad-time", "not a time: ISO 8601 or seconds since 1970 is expected", field
         )
     return found
+
+
+def _factor(value: float) -> float:
+    if 0 <= value < _UNITS[2][0]:
+        return _UNITS[3][1]  # seconds, as nearly every log has them
+    return next(factor for least, factor in _UNITS if value >= least)
 
 
 def _first(one: object, other: object, third: object = None) -> object:

@@ -1,7 +1,8 @@
 """OpenAI Chat Completions logs: request and response bodies, inclusive token counters.
 
 Field meanings: OpenAI API reference, Chat Completions; usage.prompt_tokens includes
-cached_tokens and, since GPT-5.6, cache_write_tokens.
+cached_tokens and, since GPT-5.6, cache_write_tokens. A streamed response may have been logged
+as its chunks, or as their text; the last chunk that counts counts everything.
 """
 
 from typing import Any
@@ -9,14 +10,42 @@ from typing import Any
 import msgspec
 
 from llmops_cli.calls import BlockKind, Marker
-from llmops_cli.traffic.blocks import Block, Cutter, content_blocks, object_block
-from llmops_cli.traffic.envelope import Envelope, RowError, Tokens, microseconds
+from llmops_cli.traffic.blocks import (
+    Block,
+    Part,
+    content_blocks,
+    tool_block,
+    tool_result_block,
+    tool_use_block,
+)
+from llmops_cli.traffic.envelope import Envelope, Failure, Tokens, enveloped, microseconds
+from llmops_cli.traffic.quarantine import RowError
+from llmops_cli.traffic.rows import Found
+from llmops_cli.traffic.streamed import events
+from llmops_cli.traffic.usage import Counters, disjoint
 
-__all__ = ["NAME", "Line", "columns", "disjoint", "message_blocks", "parts", "served", "tool_block"]
+__all__ = [
+    "NAME",
+    "ROLES",
+    "STAGED",
+    "InputDetails",
+    "Line",
+    "OutputDetails",
+    "Request",
+    "Response",
+    "columns",
+    "counted",
+    "message_blocks",
+    "parts",
+    "rows",
+    "served",
+    "tool_definition",
+]
 
 NAME = "openai-chat"
+STAGED = False
 
-_ROLES = {
+ROLES: dict[str, BlockKind] = {
     "system": BlockKind.SYSTEM,
     "developer": BlockKind.SYSTEM,
     "user": BlockKind.USER,
@@ -24,9 +53,18 @@ _ROLES = {
     "tool": BlockKind.TOOL_RESULT,
     "function": BlockKind.TOOL_RESULT,
 }
-_KINDS: dict[str, BlockKind] = dict.fromkeys(
-    ("image_url", "input_audio", "file", "input_image", "input_file"), BlockKind.MEDIA
-)
+_KINDS: dict[str, BlockKind] = {
+    "image_url": BlockKind.MEDIA,
+    "input_audio": BlockKind.MEDIA,
+    "file": BlockKind.MEDIA,
+    "input_image": BlockKind.MEDIA,
+    "input_file": BlockKind.MEDIA,
+    # Other vendors' parts, where a gateway or an instrumentation speaks this dialect for them.
+    "thinking": BlockKind.THINKING,
+    "redacted_thinking": BlockKind.THINKING,
+    "tool_use": BlockKind.TOOL_USE,
+    "tool_result": BlockKind.TOOL_RESULT,
+}
 
 
 class Request(msgspec.Struct):
@@ -76,25 +114,38 @@ class Response(msgspec.Struct):
     service_tier: str | None = None
     choices: list[Choice] | None = None
     usage: Usage | None = None
+    error: Failure | None = None
 
 
 class Line(Envelope):
-    """One line of the log."""
+    """One line of the log; a streamed response may be its chunks, or their text."""
 
     request: Request | None = None
-    response: Response | None = None
+    response: Response | list[Response] | str | None = None
 
     def fits(self) -> bool:
-        """Whether the response says that it is of this API."""
-        return self.response is not None and self.response.object == "chat.completion"
+        """Whether it is a request and the response says that it is of this API."""
+        if self.request is None:
+            return False  # a gateway's own record may hold a response of this API
+        if isinstance(self.response, list):
+            return any(chunk.object == "chat.completion.chunk" for chunk in self.response)
+        return isinstance(self.response, Response) and self.response.object == "chat.completion"
 
 
-def parts(line: Line) -> list[tuple[Cutter, bytes]]:
+def rows(line: Line) -> tuple[Found]:
+    """The one call of a line.
+
+    Raises:
+        RowError: as :func:`columns`.
+    """
+    return ((enveloped(columns(line), line), parts(line.request)),)
+
+
+def parts(request: Request | None) -> list[Part]:
     """The prompt in prefix order: tools, then messages, system ones among them."""
-    request = line.request
     if request is None:
         return []
-    found: list[tuple[Cutter, bytes]] = [(tool_block, bytes(raw)) for raw in request.tools or ()]
+    found: list[Part] = [(tool_definition, bytes(raw)) for raw in request.tools or ()]
     return found + [(message_blocks, bytes(raw)) for raw in request.messages]
 
 
@@ -104,19 +155,33 @@ def columns(line: Line) -> dict[str, Any]:
     Raises:
         RowError: ``calls-missing-field``, ``calls-contradiction``.
     """
-    response = line.response or Response()
+    response = _whole(line.response)
     filled = served(line, response)
     filled["finish_reason"] = response.choices[0].finish_reason if response.choices else None
     if response.created is not None:
         filled["start_time"] = microseconds(response.created, "response.created")
     if (usage := response.usage) is not None:
-        filled |= disjoint(
+        filled |= counted(
             usage.prompt_tokens,
             usage.prompt_tokens_details or InputDetails(),
             usage.completion_tokens,
             usage.completion_tokens_details or OutputDetails(),
         )
     return filled
+
+
+def _whole(response: Response | list[Response] | str | None) -> Response:
+    if isinstance(response, str):
+        response = events(response, Response)
+    if not isinstance(response, list):
+        return response or Response()
+    whole = Response()
+    for name in Response.__struct_fields__:
+        told = [getattr(chunk, name) for chunk in response]
+        setattr(whole, name, next((value for value in reversed(told) if value is not None), None))
+    ends = [choice for chunk in response for choice in chunk.choices or ()]
+    whole.choices = [choice for choice in ends if choice.finish_reason][:1]
+    return whole
 
 
 def served(line: Any, response: Any) -> dict[str, Any]:  # noqa: ANN401 - both OpenAI APIs
@@ -127,8 +192,10 @@ def served(line: Any, response: Any) -> dict[str, Any]:  # noqa: ANN401 - both O
     """
     if line.request is None:
         raise RowError("calls-missing-field", "there is no request", "request")
-    user = {"user_id": line.request.user} if line.request.user else {}
-    return user | {
+    known = {"user_id": line.request.user} if line.request.user else {}
+    if response.error is not None:
+        known["error_type"] = response.error.name
+    return known | {
         "call_id": response.id,
         "provider_name": line.provider or "openai",
         "request_model": line.request.model,
@@ -137,45 +204,28 @@ def served(line: Any, response: Any) -> dict[str, Any]:  # noqa: ANN401 - both O
     }
 
 
-def disjoint(
+def counted(
     given: int, inside: InputDetails, output: int, output_inside: OutputDetails
 ) -> dict[str, Any]:
-    """Overlapping counters as disjoint classes: fresh input is what is left.
+    """OpenAI's counters as disjoint classes: the input counter includes what was cached.
 
     Raises:
-        RowError: ``calls-contradiction`` when the parts exceed the whole.
+        RowError: ``calls-contradiction``.
     """
-    read, written = inside.cached_tokens or 0, inside.cache_write_tokens or 0
-    reasoning = output_inside.reasoning_tokens
-    if read + written > given:
-        raise RowError(
-            "calls-contradiction",
-            f"{read} tokens read from and {written} written to the cache are more than the "
-            f"{given} input tokens that include them",
-            "response.usage",
-        )
-    if reasoning is not None and reasoning > output:
-        raise RowError(
-            "calls-contradiction",
-            f"{reasoning} reasoning tokens are more than the {output} output tokens that "
-            "include them",
-            "response.usage",
-        )
-    return {
-        "input_tokens": given - read - written,
-        "cache_read_tokens": read,
-        # OpenAI has one lifetime; the calls table keeps writes of the default lifetime here.
-        "cache_write_5m_tokens": written,
-        "cache_write_1h_tokens": 0,
-        "output_tokens": output,
-        "reasoning_tokens": reasoning,
-    }
+    counters = Counters(
+        given=given,
+        read=inside.cached_tokens or 0,
+        written=inside.cache_write_tokens or 0,
+        output=output,
+        reasoning=output_inside.reasoning_tokens,
+        field="response.usage",
+    )
+    return disjoint(counters, cached_inside=True)
 
 
-def tool_block(raw: bytes) -> tuple[Block, ...]:
+def tool_definition(raw: bytes) -> tuple[Block, ...]:
     """One tool definition."""
-    tool = msgspec.json.decode(raw, type=dict[str, Any])
-    return (object_block(tool, BlockKind.TOOL, Marker.NONE),)
+    return (tool_block(msgspec.json.decode(raw, type=dict[str, Any]), Marker.NONE),)
 
 
 def message_blocks(raw: bytes) -> tuple[Block, ...]:
@@ -185,9 +235,13 @@ def message_blocks(raw: bytes) -> tuple[Block, ...]:
         RowError: ``calls-bad-content``.
     """
     message = msgspec.json.decode(raw, type=dict[str, Any])
-    role = _ROLES.get(str(message.get("role")))
+    role = ROLES.get(str(message.get("role")))
     if role is None:
         raise RowError("calls-bad-content", "a message has no known role", "request.messages.role")
+    if role is BlockKind.TOOL_RESULT:
+        return (tool_result_block(message, Marker.NONE),)
     blocks = content_blocks(message.get("content"), role, _KINDS)
     calls = message.get("tool_calls") or ()
-    return blocks + tuple(object_block(call, BlockKind.TOOL_USE, Marker.NONE) for call in calls)
+    if not isinstance(calls, list | tuple) or not all(isinstance(call, dict) for call in calls):
+        raise RowError("calls-bad-content", "a tool call is not an object", "tool_calls")
+    return blocks + tuple(tool_use_block(call, Marker.NONE) for call in calls)

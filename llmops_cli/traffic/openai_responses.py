@@ -2,6 +2,7 @@
 
 Field meanings: OpenAI API reference, Responses. With ``previous_response_id`` the prompt
 begins on the provider's side, so such a call has no blocks: half a prompt is not a prefix.
+A streamed response may have been logged as its events; the last one holds the whole body.
 """
 
 from typing import Any
@@ -9,20 +10,31 @@ from typing import Any
 import msgspec
 
 from llmops_cli.calls import BlockKind, Marker
-from llmops_cli.traffic.blocks import Block, Cutter, content_blocks, object_block
-from llmops_cli.traffic.envelope import Envelope, RowError, Tokens, microseconds
+from llmops_cli.traffic.blocks import (
+    Block,
+    Part,
+    content_blocks,
+    object_block,
+    tool_result_block,
+    tool_use_block,
+)
+from llmops_cli.traffic.envelope import Envelope, Failure, Tokens, enveloped, microseconds
 from llmops_cli.traffic.openai_chat import (
     InputDetails,
     OutputDetails,
-    disjoint,
+    counted,
     message_blocks,
     served,
-    tool_block,
+    tool_definition,
 )
+from llmops_cli.traffic.quarantine import RowError
+from llmops_cli.traffic.rows import Found
+from llmops_cli.traffic.streamed import events
 
-__all__ = ["NAME", "Line", "columns", "parts"]
+__all__ = ["NAME", "STAGED", "Line", "Request", "Response", "columns", "parts", "rows"]
 
 NAME = "openai-responses"
+STAGED = False
 
 _ITEMS = {
     "function_call": BlockKind.TOOL_USE,
@@ -63,25 +75,45 @@ class Response(msgspec.Struct):
     service_tier: str | None = None
     status: str | None = None
     usage: Usage | None = None
+    error: Failure | None = None
+
+
+class Event(msgspec.Struct):
+    """One event of a stream; the first and the last ones hold the body."""
+
+    type: str | None = None
+    response: Response | None = None
 
 
 class Line(Envelope):
-    """One line of the log."""
+    """One line of the log; a streamed response may be its events, or their text."""
 
     request: Request | None = None
-    response: Response | None = None
+    response: Response | list[Event] | str | None = None
 
     def fits(self) -> bool:
-        """Whether the response says that it is of this API."""
-        return self.response is not None and self.response.object == "response"
+        """Whether it is a request and the response says that it is of this API."""
+        if self.request is None:
+            return False  # a gateway's own record may hold a response of this API
+        if isinstance(self.response, list):
+            return any((event.type or "").startswith("response.") for event in self.response)
+        return isinstance(self.response, Response) and self.response.object == "response"
 
 
-def parts(line: Line) -> list[tuple[Cutter, bytes]]:
+def rows(line: Line) -> tuple[Found]:
+    """The one call of a line.
+
+    Raises:
+        RowError: as :func:`columns`.
+    """
+    return ((enveloped(columns(line), line), parts(line.request)),)
+
+
+def parts(request: Request | None) -> list[Part]:
     """The prompt in prefix order: tools, instructions, input items."""
-    request = line.request
     if request is None or request.previous_response_id:
         return []
-    found: list[tuple[Cutter, bytes]] = [(tool_block, bytes(raw)) for raw in request.tools or ()]
+    found: list[Part] = [(tool_definition, bytes(raw)) for raw in request.tools or ()]
     if instructions := bytes(request.instructions):
         found.append((_instructions, instructions))
     if raw := bytes(request.input):
@@ -96,19 +128,28 @@ def columns(line: Line) -> dict[str, Any]:
     Raises:
         RowError: ``calls-missing-field``, ``calls-contradiction``.
     """
-    response = line.response or Response()
+    response = _whole(line.response)
     filled = served(line, response)
     filled["finish_reason"] = response.status
     if response.created_at is not None:
         filled["start_time"] = microseconds(response.created_at, "response.created_at")
     if (usage := response.usage) is not None:
-        filled |= disjoint(
+        filled |= counted(
             usage.input_tokens,
             usage.input_tokens_details or InputDetails(),
             usage.output_tokens,
             usage.output_tokens_details or OutputDetails(),
         )
     return filled
+
+
+def _whole(response: Response | list[Event] | str | None) -> Response:
+    if isinstance(response, str):
+        response = events(response, Event)
+    if not isinstance(response, list):
+        return response or Response()
+    told = [event.response for event in response if event.response is not None]
+    return told[-1] if told else Response()
 
 
 def _instructions(raw: bytes) -> tuple[Block, ...]:
@@ -124,4 +165,8 @@ def _item(raw: bytes) -> tuple[Block, ...]:
     kind = _ITEMS.get(str(item.get("type")))
     if kind is None and "role" in item:
         return message_blocks(raw)
+    if kind is BlockKind.TOOL_USE:
+        return (tool_use_block(item, Marker.NONE),)
+    if kind is BlockKind.TOOL_RESULT:
+        return (tool_result_block(item, Marker.NONE),)
     return (object_block(item, kind or BlockKind.TOOL_RESULT, Marker.NONE),)

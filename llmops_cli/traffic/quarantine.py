@@ -4,7 +4,23 @@ from dataclasses import dataclass
 
 from llmops_cli.errors import LlmopsError
 
-__all__ = ["BadRow", "Quarantine"]
+__all__ = ["BadRow", "Quarantine", "RowError"]
+
+
+class RowError(Exception):
+    """A row that parses but cannot be a call.
+
+    Args:
+        slug: as :class:`~llmops_cli.errors.LlmopsError`.
+        message: one sentence without any of the row's text.
+        field: dotted path.
+    """
+
+    def __init__(self, slug: str, message: str, field: str) -> None:
+        super().__init__(message)
+        self.slug = slug
+        self.message = message
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)

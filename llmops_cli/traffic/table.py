@@ -1,27 +1,60 @@
-"""Calls gathered row by row become batches of the calls table."""
+"""Rows gathered one by one become batches: calls, and what still has to be joined to calls."""
 
+from enum import IntEnum
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from llmops_cli.calls import COLUMNS, HASH_BYTES, arrow_schema
-from llmops_cli.traffic.blocks import Prompt, apportion
+from llmops_cli.calls import COLUMNS, HASH_BYTES, Marker, arrow_schema
+from llmops_cli.traffic.blocks import BYTES_PER_TOKEN, Prompt, apportion
 
-__all__ = ["Call", "TableBuilder"]
+__all__ = ["Role", "StagedRow", "TableBuilder", "block_tokens", "staged_schema"]
 
-BATCH_BLOCKS = 500_000
-BATCH_CALLS = 50_000
+BATCH_BLOCKS = 200_000
+BATCH_ROWS = 50_000
+
+_SLICE_ROWS = 1000
+"""Rows that wait as Python objects: few enough to stay in the processor's cache."""
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+_Small = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+_Instant = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+_Marker = Annotated[int, msgspec.Meta(ge=0, le=int(max(Marker)))]
+_Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 
 
-class Call(msgspec.Struct, kw_only=True, gc=False):
-    """One row before it is a row: the plain columns in the order of ``COLUMNS``."""
+class Role(IntEnum):
+    """What a staged row is; only calls stay, the others are joined to them."""
 
-    call_id: str
-    start_time: int | None = None
+    CALL = 0
+    CONTEXT = 1
+    """A span that is no call: agent, tool, or anything between them."""
+    CONTENT = 2
+    """Prompt parts logged apart from their call; the blocks are not chained yet."""
+    EVALUATION = 3
+    """A score of a call."""
+    REQUEST = 4
+    """The request of a call whose result is logged apart."""
+
+
+class StagedRow(msgspec.Struct, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """One row before it is a row: the plain columns in the order of ``COLUMNS``, then joins.
+
+    What is not of these types and in these bounds is no row, whichever reader made it.
+    """
+
+    call_id: str | None = None
+    start_time: _Instant | None = None
     conversation_id: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    agent_name: str | None = None
+    tool_name: str | None = None
     user_id: str | None = None
     isolation_domain: str | None = None
     task: str | None = None
@@ -30,85 +63,158 @@ class Call(msgspec.Struct, kw_only=True, gc=False):
     request_model: str | None = None
     response_model: str | None = None
     service_tier: str | None = None
-    input_tokens: int | None = None
-    cache_read_tokens: int | None = None
-    cache_write_5m_tokens: int | None = None
-    cache_write_1h_tokens: int | None = None
-    output_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    input_tokens: _Count | None = None
+    cache_read_tokens: _Count | None = None
+    cache_write_5m_tokens: _Count | None = None
+    cache_write_1h_tokens: _Count | None = None
+    output_tokens: _Count | None = None
+    reasoning_tokens: _Count | None = None
     tokens_estimated: bool = False
-    duration_s: float | None = None
-    ttft_s: float | None = None
+    duration_s: _Seconds | None = None
+    ttft_s: _Seconds | None = None
     finish_reason: str | None = None
     error_type: str | None = None
-    evaluation_score: float | None = None
-    automatic_cache: int = 0
-    source_file: str
-    source_line: int
+    attempts: _Small | None = None
+    evaluation_score: _Finite | None = None
+    automatic_cache: _Marker = 0
+    source_file: str = ""
+    source_line: int = 0
+    role: int = Role.CALL
+    parent_span_id: str | None = None
+    join_key: str | None = None
+    evaluation_name: str | None = None
+    counted_by: str | None = None
+    cached_outside: bool | None = None
+    content: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing in it says that there was a call."""
+        return (
+            self.request_model is None
+            and self.start_time is None
+            and self.input_tokens is None
+            and self.output_tokens is None
+            and self.error_type is None
+            and not self.role
+        )
 
 
-_PLAIN = Call.__struct_fields__
-_TYPES = {column.name: column.type for column in COLUMNS}
+_PLAIN = StagedRow.__struct_fields__
+_JOINS = (
+    pa.field("role", pa.uint8()),
+    pa.field("parent_span_id", pa.string()),
+    pa.field("join_key", pa.string()),
+    pa.field("evaluation_name", pa.string()),
+    pa.field("counted_by", pa.string()),
+    pa.field("cached_outside", pa.bool_()),
+    pa.field("content", pa.string()),
+)
+_TYPES = {column.name: column.type for column in COLUMNS} | {
+    field.name: field.type for field in _JOINS
+}
+
+
+_SCHEMA = pa.schema([*arrow_schema(), *_JOINS])
+
+
+def staged_schema() -> pa.Schema:
+    """The calls schema and the columns that joins need."""
+    return _SCHEMA
 
 
 class TableBuilder:
-    """Collects calls and their prompts until a batch is worth building."""
+    """Collects rows and their prompts until a batch is worth building."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[Any, ...]] = []
         self._prompts: list[Prompt] = []
         self._blocks = 0
+        self._slices: list[pa.Table] = []
+        self._done = 0
 
-    def add(self, call: Call, prompt: Prompt) -> None:
-        """Append one call; counts of tokens that the log lacks are estimated from the prompt."""
-        if call.input_tokens is None and call.error_type is None and prompt.sizes:
-            call.input_tokens = prompt.estimated_tokens
-            call.tokens_estimated = True
-        self._rows.append(msgspec.structs.astuple(call))
+    def add(self, row: StagedRow, prompt: Prompt) -> None:
+        """Append one row; counts of tokens that the log lacks are estimated from the prompt."""
+        if row.input_tokens is None and prompt.sizes and row.error_type is None and not row.role:
+            row.input_tokens = prompt.estimated_tokens
+            row.tokens_estimated = True
+        self._rows.append(msgspec.structs.astuple(row))
         self._prompts.append(prompt)
         self._blocks += len(prompt.sizes)
+        if len(self._rows) >= _SLICE_ROWS:
+            self._slice()
+
+    def __len__(self) -> int:
+        """How many rows wait."""
+        return len(self._rows) + self._done
 
     @property
     def full(self) -> bool:
         """Whether the batch should be taken now."""
-        return self._blocks >= BATCH_BLOCKS or len(self._rows) >= BATCH_CALLS
+        return self._done >= BATCH_ROWS or self._blocks >= BATCH_BLOCKS
 
     def take(self) -> pa.Table:
-        """The calls since the last take, as a table of the calls schema."""
+        """The rows since the last take, as a table of the staged schema."""
+        if self._rows or not self._slices:
+            self._slice()
+        table = pa.concat_tables(self._slices).combine_chunks()
+        self._slices, self._done, self._blocks = [], 0, 0
+        return table
+
+    def _slice(self) -> None:
         values = zip(*self._rows, strict=True) if self._rows else ((),) * len(_PLAIN)
         columns = {
             name: pa.array(column, type=_TYPES[name])
             for name, column in zip(_PLAIN, values, strict=True)
         }
-        columns |= self._block_columns(columns)
-        self._rows, self._prompts, self._blocks = [], [], 0
-        return pa.table([columns[column.name] for column in COLUMNS], schema=arrow_schema())
-
-    def _block_columns(self, plain: dict[str, pa.Array]) -> dict[str, pa.Array]:
-        prompts = self._prompts
-        counts = np.fromiter((len(item.sizes) for item in prompts), np.int64, len(prompts))
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-        sizes = np.fromiter(
-            chain.from_iterable(item.sizes for item in prompts), np.int64, int(offsets[-1])
-        )
-        flat = {
-            "block_hashes": pa.FixedSizeBinaryArray.from_buffers(
-                pa.binary(HASH_BYTES),
-                len(sizes),
-                [None, pa.py_buffer(b"".join([item.hashes for item in prompts]))],
-            ),
-            "block_tokens": pa.array(_tokens(plain, sizes, offsets), pa.int32()),
-            "block_kinds": _bytes(b"".join([item.kinds for item in prompts])),
-            "block_markers": _bytes(b"".join([item.markers for item in prompts])),
-        }
-        where = pa.array(offsets, pa.int32())
-        return {
-            name: pa.ListArray.from_arrays(where, values).cast(_TYPES[name])
-            for name, values in flat.items()
-        }
+        columns |= _block_columns(self._prompts, columns)
+        self._slices.append(pa.table([columns[name] for name in _SCHEMA.names], schema=_SCHEMA))
+        self._done += len(self._rows)
+        self._rows, self._prompts = [], []
 
 
-def _tokens(plain: dict[str, pa.Array], sizes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def _block_columns(prompts: list[Prompt], plain: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    counts = np.fromiter((len(item.sizes) for item in prompts), np.int64, len(prompts))
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    sizes = np.fromiter(
+        chain.from_iterable([item.sizes for item in prompts]), np.int64, int(offsets[-1])
+    )
+    flat = {
+        "block_hashes": pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(HASH_BYTES),
+            len(sizes),
+            [None, pa.py_buffer(b"".join([item.hashes for item in prompts]))],
+        ),
+        "block_tokens": pa.array(_tokens(plain, sizes, offsets), pa.int32()),
+        "block_kinds": _bytes(b"".join([item.kinds for item in prompts])),
+        "block_markers": _bytes(b"".join([item.markers for item in prompts])),
+    }
+    where = pa.array(offsets, pa.int32())
+    return {
+        name: pa.ListArray.from_arrays(where, values).cast(_TYPES[name])
+        for name, values in flat.items()
+    }
+
+
+def _tokens(
+    plain: dict[str, pa.Array], sizes: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    tokens = block_tokens(plain, sizes, offsets)
+    # Blocks logged apart keep their bytes: what they weigh shows once they are joined.
+    apart = np.isin(plain["role"].to_numpy(), (Role.CONTENT, Role.REQUEST))
+    return np.where(np.repeat(apart, np.diff(offsets)), sizes, tokens)
+
+
+def block_tokens(
+    plain: dict[str, Any], sizes: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """The tokens of each block: the call's input in proportion to bytes, else by rule.
+
+    Args:
+        plain: the token columns and ``tokens_estimated`` as Arrow arrays, one value per call.
+        sizes: ``(blocks,)`` bytes.
+        offsets: ``(calls + 1,)`` first block of each call.
+    """
     total = np.zeros(len(offsets) - 1, np.int64)
     for name in (
         "input_tokens",
@@ -120,7 +226,7 @@ def _tokens(plain: dict[str, pa.Array], sizes: np.ndarray, offsets: np.ndarray) 
     known = apportion(total, sizes, offsets)
     # Where nothing was counted (an error, say), or block by block by the stated rule.
     guess = plain["tokens_estimated"].to_numpy(zero_copy_only=False) | (total == 0)
-    by_rule = -(-sizes // 4)
+    by_rule = -(-sizes // BYTES_PER_TOKEN)
     return np.where(np.repeat(guess, np.diff(offsets)), by_rule, known)
 
 

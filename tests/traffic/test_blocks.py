@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,9 +12,7 @@ from hypothesis import strategies as st
 from llmops_cli.calls import BlockKind, Marker
 from llmops_cli.traffic import anthropic_messages, openai_chat, openai_responses
 from llmops_cli.traffic.blocks import Prompt, PromptReader, apportion
-from llmops_cli.traffic.envelope import RowError
-from llmops_cli.traffic.json_lines import JsonLinesReader
-from llmops_cli.traffic.quarantine import Quarantine
+from llmops_cli.traffic.quarantine import RowError
 
 EPHEMERAL = {"type": "ephemeral"}
 SEE = {"type": "text", "text": "see"}
@@ -23,8 +22,8 @@ FORMATS = {module.NAME: module for module in (anthropic_messages, openai_chat, o
 def prompt(request: dict[str, Any], name: str = "anthropic-messages", key: bytes = b"") -> Prompt:
     """The blocks of one request body."""
     line = json.dumps({"request": {"model": "m", **request}}).encode()
-    parsed, _ = JsonLinesReader(name, Quarantine(0), None)._decode(line)  # noqa: SLF001
-    return PromptReader(key or None).read(FORMATS[name].parts(parsed))
+    parsed = msgspec.json.decode(line, type=FORMATS[name].Line)
+    return PromptReader(key or None).read(FORMATS[name].parts(parsed.request))
 
 
 def user(*texts: str) -> list[dict[str, Any]]:
@@ -58,8 +57,8 @@ def test_one_reader_gives_what_a_fresh_one_gives(items: list[str]) -> None:
     reader = PromptReader()
     for end in range(1, len(items) + 1):
         line = json.dumps({"request": {"model": "m", "messages": user(*items[:end])}}).encode()
-        parsed, _ = JsonLinesReader("anthropic-messages", Quarantine(0), None)._decode(line)  # noqa: SLF001
-        assert reader.read(anthropic_messages.parts(parsed)) == prompt(
+        parsed = msgspec.json.decode(line, type=anthropic_messages.Line)
+        assert reader.read(anthropic_messages.parts(parsed.request)) == prompt(
             {"messages": user(*items[:end])}
         )
 

@@ -1,0 +1,125 @@
+"""Parts of files that can be read side by side; how they are cut never depends on how many do."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from llmops_cli.traffic import calls_parquet
+from llmops_cli.traffic.json_lines import Batch, JsonLinesReader, Options, RowSink
+from llmops_cli.traffic.mapped import mapped_rows
+from llmops_cli.traffic.otlp.protobuf import export_requests
+from llmops_cli.traffic.quarantine import BadRow
+from llmops_cli.traffic.sources import Source
+from llmops_cli.traffic.streams import lines
+
+__all__ = ["Chunk", "ChunkRead", "chunks", "read_chunk", "read_in_pieces"]
+
+CHUNK_BYTES = 32 << 20
+_PACKED = 8
+"""How much longer a compressed log is than its file, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The lines that begin between two places of one file; ``end`` None is its end."""
+
+    source: Source
+    options: Options
+    start: int = 0
+    end: int | None = None
+
+    @property
+    def bytes(self) -> int:
+        """How long it is in the file; 0 where that is not known."""
+        return self.source.bytes - self.start if self.end is None else self.end - self.start
+
+    @property
+    def portable(self) -> bool:
+        """Whether another process can read it and hand over all of it at once.
+
+        A pipe belongs to this process, and a long file that cannot be cut would fill memory.
+        """
+        if self.end is not None:
+            return True
+        plain = self.source.is_plain_file and not self.source.is_parquet
+        return 0 < self.bytes <= (CHUNK_BYTES if plain else CHUNK_BYTES // _PACKED)
+
+
+@dataclass(slots=True)
+class ChunkRead:
+    """What a chunk gave: batches, and counts with line numbers relative to its start."""
+
+    chunk: Chunk
+    batches: list[Batch] = field(default_factory=list[Batch])
+    bad: list[BadRow] = field(default_factory=list[BadRow])
+    formats: Counter[str] = field(default_factory=Counter[str])
+    skipped: Counter[str] = field(default_factory=Counter[str])
+    lines: int = 0
+    last: bool = True
+
+
+def chunks(source: Source, options: Options) -> list[Chunk]:
+    """Cut one source; only an uncompressed file of lines is cut at all."""
+    whole = [Chunk(source, options)]
+    of_lines = not (
+        options.mapping
+        or options.format == "otlp-protobuf"
+        or source.is_parquet
+        or source.is_protobuf
+        or source.is_csv
+    )
+    size = source.bytes
+    if not (source.is_plain_file and of_lines) or size <= CHUNK_BYTES:
+        return whole
+    return [
+        Chunk(source, options, start, min(start + CHUNK_BYTES, size))
+        for start in range(0, size, CHUNK_BYTES)
+    ]
+
+
+def read_chunk(chunk: Chunk) -> ChunkRead:
+    """Everything in a chunk at once, for another process to hand over.
+
+    Raises:
+        LlmopsError: what the source refuses.
+    """
+    whole = ChunkRead(chunk)
+    for piece in read_in_pieces(chunk):
+        whole.batches += piece.batches
+        whole.bad, whole.formats, whole.skipped = piece.bad, piece.formats, piece.skipped
+        whole.lines = piece.lines
+    return whole
+
+
+def read_in_pieces(chunk: Chunk) -> Iterator[ChunkRead]:
+    """A chunk batch by batch; the counts are in the last piece.
+
+    Raises:
+        LlmopsError: what the source refuses.
+    """
+    seen = 0
+
+    def counted() -> Iterator[tuple[int, bytes]]:
+        nonlocal seen
+        # Blank lines count too: the numbers of the next chunk begin behind them.
+        for number, line in lines(chunk.source, chunk.start, chunk.end, blank=True):
+            seen = number
+            if not line.isspace():
+                yield number, line
+
+    source, options = chunk.source, chunk.options
+    sink = RowSink(options, source.name)
+    if source.is_parquet and not options.mapping:
+        for table in calls_parquet.tables(source):
+            sink.formats[calls_parquet.NAME] += table.num_rows
+            yield ChunkRead(chunk, [Batch("calls", table)], last=False)
+    else:
+        if options.mapping:
+            batches = mapped_rows(source, options, sink)
+        elif source.is_protobuf or options.format == "otlp-protobuf":
+            batches = export_requests(source, sink)
+        else:
+            batches = JsonLinesReader(options).batches(counted(), sink)
+        for batch in batches:
+            yield ChunkRead(chunk, [batch], last=False)
+    yield ChunkRead(chunk, [], sink.bad, sink.formats, sink.skipped, seen)

@@ -1,0 +1,236 @@
+"""LiteLLM logs: one ``StandardLoggingPayload`` per line.
+
+Field meanings: LiteLLM documentation, StandardLoggingPayload specification. A proxy's own
+cache hit made no call, so it is none here; messages that were redacted are no prompt.
+"""
+
+from typing import Any
+
+import msgspec
+
+from llmops_cli.traffic import anthropic_messages, openai_chat, openai_responses
+from llmops_cli.traffic.blocks import Part
+from llmops_cli.traffic.bodies import decoded
+from llmops_cli.traffic.envelope import Moment, Tokens, later, microseconds
+from llmops_cli.traffic.litellm_usage import UsageObject, token_columns
+from llmops_cli.traffic.otlp.names import PROVIDERS
+from llmops_cli.traffic.quarantine import RowError
+from llmops_cli.traffic.rows import Found, Skipped
+
+__all__ = ["NAME", "SIGNATURES", "STAGED", "Line", "rows"]
+
+NAME = "litellm"
+STAGED = True
+SIGNATURES = (
+    frozenset({"call_type", "custom_llm_provider"}),
+    frozenset({"call_type", "response_cost", "model"}),
+)
+
+_OPERATIONS = {
+    "completion": "chat",
+    "acompletion": "chat",
+    "responses": "chat",
+    "aresponses": "chat",
+    "anthropic_messages": "chat",
+    "embedding": "embeddings",
+    "aembedding": "embeddings",
+    "text_completion": "text_completion",
+    "atext_completion": "text_completion",
+}
+_REDACTED = b"redacted-by-litellm"
+
+
+class Requester(msgspec.Struct, gc=False):
+    """``metadata.requester_metadata``: whatever the client sent along."""
+
+    session_id: msgspec.Raw = msgspec.Raw()
+
+
+class Metadata(msgspec.Struct, gc=False):
+    """``metadata``: who asked, and the counters."""
+
+    user_api_key_org_id: str | None = None
+    user_api_key_team_id: str | None = None
+    user_api_key_user_id: str | None = None
+    user_api_key_end_user_id: str | None = None
+    requester_metadata: Requester | None = None
+    usage_object: UsageObject | None = None
+
+
+class Failure(msgspec.Struct, gc=False):
+    """``error_information``."""
+
+    error_class: str | None = None
+    error_code: str | int | None = None
+
+
+class ModelParameters(msgspec.Struct, gc=False):
+    """``model_parameters``: of them what comes before the messages."""
+
+    tools: list[msgspec.Raw] | None = None
+    system: msgspec.Raw = msgspec.Raw()
+    instructions: msgspec.Raw = msgspec.Raw()
+
+
+class Choice(msgspec.Struct, gc=False):
+    """``response.choices[]``: only why it ended."""
+
+    finish_reason: str | None = None
+
+
+class Response(msgspec.Struct, gc=False):
+    """``response``, without its content."""
+
+    model: str | None = None
+    service_tier: str | None = None
+    choices: list[Choice] | None = None
+    usage: msgspec.Raw = msgspec.Raw()
+
+
+class Line(msgspec.Struct, gc=False):
+    """One line of the log."""
+
+    call_type: str | None = None
+    id: str | None = None
+    trace_id: str | None = None
+    session_id: str | None = None
+    status: str | None = None
+    model: str | None = None
+    model_group: str | None = None
+    custom_llm_provider: str | None = None
+    cache_hit: bool | str | None = None
+    startTime: Moment = None  # noqa: N815 - LiteLLM's own spelling
+    endTime: Moment = None  # noqa: N815
+    completionStartTime: Moment = None  # noqa: N815
+    prompt_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
+    total_tokens: Tokens | None = None
+    end_user: str | None = None
+    metadata: Metadata | None = None
+    model_parameters: ModelParameters | None = None
+    messages: msgspec.Raw = msgspec.Raw()
+    response: Response | list[msgspec.Raw] | str | None = None
+    error_information: Failure | None = None
+
+    def fits(self) -> bool:
+        """Whether this is such a payload."""
+        return self.call_type is not None
+
+
+_NOBODY = Metadata()
+_NOTHING = Response()
+
+
+def rows(line: Line) -> tuple[Found]:
+    """The one call of a line.
+
+    Raises:
+        RowError: ``calls-missing-field``, ``calls-bad-time``, ``calls-negative-duration``,
+            ``calls-contradiction``.
+    """
+    if line.call_type is None:
+        raise RowError("calls-missing-field", "'call_type' is missing", "call_type")
+    if line.cache_hit is True or str(line.cache_hit).lower() == "true":
+        return (Skipped("answers from the proxy's cache"),)
+    response = line.response if isinstance(line.response, Response) else _NOTHING
+    filled = _asked(line, line.metadata or _NOBODY)
+    filled["operation_name"] = _OPERATIONS.get(line.call_type, line.call_type)
+    filled["response_model"] = response.model or None
+    filled["service_tier"] = response.service_tier
+    filled["finish_reason"] = response.choices[0].finish_reason if response.choices else None
+    _times(line, filled)
+    if line.status == "failure":
+        filled["error_type"] = _error(line)
+    else:
+        filled |= _tokens(line, response)
+    return ((filled, _parts(line) if filled["operation_name"] in _PROMPTED else []),)
+
+
+_PROMPTED = {"chat", "text_completion"}
+
+
+def _asked(line: Line, metadata: Metadata) -> dict[str, Any]:
+    provider = line.custom_llm_provider
+    # An empty text stands for what is not known.
+    model = line.model or line.model_group or None
+    return {
+        "call_id": line.id,
+        "trace_id": line.trace_id or None,
+        "conversation_id": line.session_id or _session(metadata.requester_metadata),
+        "user_id": line.end_user
+        or metadata.user_api_key_end_user_id
+        or metadata.user_api_key_user_id
+        or None,
+        "isolation_domain": metadata.user_api_key_org_id or metadata.user_api_key_team_id or None,
+        "provider_name": PROVIDERS.get(provider, provider) if provider else None,
+        "request_model": model.removeprefix(f"{provider}/") if model else None,
+    }
+
+
+def _session(requester: Requester | None) -> str | None:
+    raw = bytes(requester.session_id) if requester else b""
+    return (msgspec.json.decode(raw) or None) if raw[:1] == b'"' else None
+
+
+def _error(line: Line) -> str:
+    failure = line.error_information or Failure()
+    return failure.error_class or str(failure.error_code or "failure")
+
+
+def _times(line: Line, filled: dict[str, Any]) -> None:
+    if line.startTime is None:
+        return
+    start = filled["start_time"] = microseconds(line.startTime, "startTime")
+    if line.endTime is None:
+        return
+    end = microseconds(line.endTime, "endTime")
+    filled["duration_s"] = later(start, end, "endTime")
+    if line.completionStartTime is not None:
+        first = microseconds(line.completionStartTime, "completionStartTime")
+        # Without streaming LiteLLM repeats the end here: no time to first token was seen.
+        if first < end:
+            filled["ttft_s"] = later(start, first, "completionStartTime")
+
+
+def _tokens(line: Line, response: Response) -> dict[str, Any]:
+    usage, field = (line.metadata or _NOBODY).usage_object, "metadata.usage_object"
+    if usage is None:
+        # Payloads of before 2025 have the details only where the provider put them.
+        raw, field = bytes(response.usage), "response.usage"
+        usage = decoded(raw, UsageObject, field) if raw[:1] == b"{" else UsageObject()
+    for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
+        if (own := getattr(line, name)) is not None:
+            setattr(usage, name, own)
+    whose = (line.call_type or "", line.custom_llm_provider or "", line.model or "")
+    columns = token_columns(usage, field, whose)
+    return columns if usage.service_tier is None else columns | {"service_tier": usage.service_tier}
+
+
+def _parts(line: Line) -> list[Part]:
+    raw = bytes(line.messages)
+    given = line.model_parameters or ModelParameters()
+    if raw[:1] not in {b"[", b'"'} or (_REDACTED in raw and len(raw) < _SHORT):
+        return []
+    if line.call_type in {"responses", "aresponses"}:
+        return openai_responses.parts(
+            openai_responses.Request(
+                model="",
+                input=line.messages,
+                instructions=given.instructions,
+                tools=given.tools,
+            )
+        )
+    if raw[:1] == b'"':
+        return []
+    messages = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    if line.call_type == "anthropic_messages":
+        return anthropic_messages.parts(
+            anthropic_messages.Request(
+                model="", messages=messages, system=given.system, tools=given.tools
+            )
+        )
+    return openai_chat.parts(openai_chat.Request(model="", messages=messages, tools=given.tools))
+
+
+_SHORT = 200
+"""No redacted prompt is longer; a longer one may speak of LiteLLM."""

@@ -1,0 +1,185 @@
+"""One pass over logs: chunks are read, alone or side by side, and what is staged is joined."""
+
+# pyright: reportAttributeAccessIssue=false
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc  # its functions are made at import, unseen by type checkers
+
+from llmops_cli.calls import arrow_schema
+from llmops_cli.engine import stream
+from llmops_cli.errors import LlmopsError
+from llmops_cli.traffic.assembly import assemble
+from llmops_cli.traffic.chunks import Chunk, ChunkRead, chunks, read_chunk, read_in_pieces
+from llmops_cli.traffic.json_lines import Batch, JsonLinesReader, Options
+from llmops_cli.traffic.quarantine import Quarantine
+from llmops_cli.traffic.sources import Source, resolve
+from llmops_cli.traffic.spool import Spool
+
+__all__ = ["Reading", "given_sources", "no_calls"]
+
+
+class Reading:
+    """One pass over logs, table by table, for what is larger than memory.
+
+    Args:
+        paths: files, folders, globs, or ``-``.
+        options: how logs are read.
+        jobs: worker processes.
+        spool: folder where rows that still have to be joined may wait; None keeps them in
+            memory.
+        quarantine: where bad rows go, when several readings share a limit.
+        advance: told how many bytes of the files have been read since it was last told.
+
+    Raises:
+        LlmopsError: ``traffic-not-found``, ``traffic-no-logs``, ``traffic-mixed-formats`` for
+            raw logs beside calls Parquet (the same calls would count twice),
+            ``traffic-unknown-format``.
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[str | Path],
+        options: Options | None = None,
+        *,
+        jobs: int = 1,
+        spool: Path | None = None,
+        quarantine: Quarantine | None = None,
+        advance: Callable[[int], None] | None = None,
+    ) -> None:
+        self.options = options or Options()
+        self.quarantine = quarantine or Quarantine(self.options.max_bad_rows)
+        self.sources = given_sources(paths, self.options)
+        self.formats: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        self.joins: dict[str, int] = {}
+        self.spans: list[pa.Table] = []
+        self._jobs = jobs
+        self._spool = spool
+        self._advance = advance or (lambda _: None)
+
+    def tables(self, *, required: bool = True) -> Iterator[pa.Table]:
+        """Tables of the calls schema, ``content`` behind it where it is kept.
+
+        Args:
+            required: whether a reading without any call is an error.
+
+        Raises:
+            LlmopsError: what a file or the quarantine refuses; ``traffic-no-calls`` when
+                nothing could be read at all.
+        """
+        rows = 0
+        with Spool(self._spool) as staged:
+            for table in self._chunks(staged):
+                rows += table.num_rows
+                if table.num_rows:
+                    yield _finished(table, content=self.options.keep_content)
+            for table in assemble(staged.tables, self.options.hash_key, self.joins):
+                rows += table.num_rows
+                if table.num_rows:
+                    yield _finished(table, content=self.options.keep_content)
+        if required and rows == 0 and not self.spans:
+            raise no_calls(self.quarantine, self.sources)
+
+    def _chunks(self, staged: Spool) -> Iterator[pa.Table]:
+        parts = [part for source in self.sources for part in chunks(source, self.options)]
+        if self._jobs > 1:
+            found = stream(read_chunk, parts, jobs=self._jobs, here=_here)
+        else:
+            found = (piece for part in parts for piece in read_in_pieces(part))
+        offset, current = 0, ""
+        for read in found:
+            if read.chunk.source.name != current:
+                offset, current = 0, read.chunk.source.name
+            for batch in read.batches:
+                moved = _moved(batch, offset, read.chunk)
+                if moved.kind == "calls":
+                    yield moved.table
+                elif moved.kind == "spans":
+                    self.spans.append(moved.table)
+                else:
+                    staged.add(moved.table)
+            if read.last:
+                self._count(read, offset)
+                offset += read.lines
+                self._advance(read.chunk.bytes)
+
+    def _count(self, read: ChunkRead, offset: int) -> None:
+        self.formats.update(read.formats)
+        self.skipped.update(read.skipped)
+        for row in read.bad:
+            self.quarantine.add(replace(row, line=row.line + offset))
+
+
+def _here(part: Chunk) -> Iterator[ChunkRead] | None:
+    return None if part.portable else read_in_pieces(part)
+
+
+def _moved(batch: Batch, offset: int, chunk: Chunk) -> Batch:
+    if not offset or chunk.source.is_parquet:
+        return batch
+    at = batch.table.schema.get_field_index("source_line")
+    lines = pc.add(batch.table["source_line"], offset)
+    return Batch(batch.kind, batch.table.set_column(at, "source_line", lines))
+
+
+def _finished(table: pa.Table, *, content: bool) -> pa.Table:
+    names = [*arrow_schema().names, "content"] if content else arrow_schema().names
+    missing = table["call_id"].null_count
+    if missing:
+        place = pc.binary_join_element_wise(
+            table["source_file"], table["source_line"].cast(pa.string()), ":"
+        )
+        at = table.schema.get_field_index("call_id")
+        table = table.set_column(at, "call_id", pc.coalesce(table["call_id"], place))
+    if content and "content" not in table.schema.names:
+        table = table.append_column("content", pa.nulls(table.num_rows, pa.string()))
+    return table.select(names)
+
+
+def given_sources(paths: Iterable[str | Path], options: Options) -> tuple[Source, ...]:
+    """The files to read, and the first look at whether they can be.
+
+    Raises:
+        LlmopsError: ``traffic-not-found``, ``traffic-no-logs``, ``traffic-mixed-formats``,
+            ``traffic-unknown-format``.
+    """
+    if options.format != "otlp-protobuf":
+        JsonLinesReader(options)  # an unknown format is refused before any work
+    sources = resolve(paths, (".csv",) if options.mapping else ())
+    if not options.mapping:
+        _refuse_mixture(sources)
+    return sources
+
+
+def _refuse_mixture(sources: tuple[Source, ...]) -> None:
+    parquet = [source for source in sources if source.is_parquet]
+    if parquet and len(parquet) < len(sources):
+        other = next(source for source in sources if not source.is_parquet)
+        raise LlmopsError(
+            "traffic-mixed-formats",
+            f"raw logs ({other.name}) lie beside calls Parquet ({parquet[0].name}): "
+            "the same calls could count twice",
+            hint="name the one or the other",
+            file=parquet[0].name,
+        )
+
+
+def no_calls(quarantine: Quarantine, sources: tuple[Source, ...]) -> LlmopsError:
+    """Why there is nothing to answer from."""
+    if not quarantine.rows:
+        return LlmopsError("traffic-empty", "no calls in it", file=sources[0].name)
+    first = quarantine.rows[0]
+    return LlmopsError(
+        "traffic-no-calls",
+        f"none of {len(quarantine.rows)} rows can be read; the first: {first.message} "
+        f"[{first.slug}]",
+        hint="is it another format? --input-format names one",
+        file=first.file,
+        line=first.line,
+        field=first.field,
+    )

@@ -1,0 +1,24 @@
+"""What a reader makes of a line: calls, rows to be joined to calls, or why there is none."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from llmops_cli.traffic.blocks import Part
+from llmops_cli.traffic.quarantine import RowError
+
+__all__ = ["Found", "Skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that is rightly no call: a tool's span, a user's line, an answer from a proxy's cache.
+
+    Attributes:
+        name: what it is, in the plural, for the count.
+    """
+
+    name: str
+
+
+Found = tuple[dict[str, Any], list[Part]] | RowError | Skipped
+"""The columns of a row with the raw parts of its prompt, or why there are none."""

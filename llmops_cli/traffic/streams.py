@@ -1,0 +1,207 @@
+"""Files become lines: decompression, encoding marks, and limits that no file may break.
+
+A line, a ratio or an end that cannot be right is named; nothing is read past it in silence.
+"""
+
+import codecs
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from llmops_cli.errors import LlmopsError
+from llmops_cli.traffic.sources import STDIN, Source, remote
+
+__all__ = ["LINE_LIMIT", "TOO_LONG", "lines", "open_bytes", "open_packed", "require_utf8"]
+
+LINE_LIMIT = 64 << 20
+"""Longest line that is read: twice the largest request any provider takes."""
+TOO_LONG = b""
+"""Stands for a line past the limit, of which nothing was kept."""
+
+_BUFFER = 1 << 20  # lines of agents run to hundreds of kilobytes
+_BOM = b"\xef\xbb\xbf"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_RATIO = 1000
+_RATIO_FROM = 100 << 20
+
+
+def lines(
+    source: Source, start: int = 0, end: int | None = None, *, blank: bool = False
+) -> Iterator[tuple[int, bytes]]:
+    """The lines that begin between two places of a file, with their 1-based numbers.
+
+    Numbers count from the first of these lines; the UTF-8 byte order mark is removed. Blank
+    lines are left out, except where ``blank`` asks for them: inside a quoted field of a CSV
+    they are content. A line past :data:`LINE_LIMIT` comes as :data:`TOO_LONG`.
+
+    Raises:
+        LlmopsError: ``traffic-unreadable``, ``traffic-empty``, ``traffic-not-utf8`` for UTF-16,
+            ``traffic-truncated-gzip``, ``traffic-zip-bomb``, ``traffic-stdin-closed``.
+    """
+    empty = start == 0
+    for number, line in _numbered(source, start, end):
+        filled = line is TOO_LONG or not line.isspace()
+        empty = empty and not filled
+        if filled or blank:
+            yield number, line
+    if empty and end is None:
+        raise LlmopsError(
+            "traffic-empty",
+            "there is nothing in it",
+            hint="an empty log answers nothing; check the export that made it",
+            file=source.name,
+        )
+
+
+def _numbered(source: Source, start: int, end: int | None) -> Iterator[tuple[int, bytes]]:
+    try:
+        with open_bytes(source) as stream:
+            if start:
+                # The line that runs across the border belongs to the part it begins in.
+                stream.seek(start - 1)
+                _skip_line(stream)
+            place, number = stream.tell() if start else 0, 0
+            while (end is None or place < end) and (line := stream.readline(LINE_LIMIT)):
+                number += 1
+                place += len(line)
+                if len(line) == LINE_LIMIT and not line.endswith(b"\n"):
+                    place += _skip_line(stream)
+                    line = TOO_LONG
+                elif number == 1 and start == 0:
+                    line = _first(line, source)
+                    if not line:
+                        continue
+                yield number, line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise _damaged(source) from error
+    except OSError as error:
+        if source.name.lower().endswith(".zst") and error.errno is None:
+            raise _damaged(source) from error
+        raise LlmopsError(
+            "traffic-unreadable",
+            f"cannot be read: {error.strerror or 'the store refuses'}",
+            file=source.name,
+        ) from error
+
+
+def require_utf8(line: bytes) -> None:
+    """Refuse a line that is not UTF-8, without holding all of it as text.
+
+    Raises:
+        UnicodeDecodeError: what is wrong.
+    """
+    if len(line) <= _BUFFER:
+        line.decode()
+        return
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    for at in range(0, len(line), _BUFFER):
+        decode(line[at : at + _BUFFER], at + _BUFFER >= len(line))
+
+
+def _damaged(source: Source) -> LlmopsError:
+    kind = "zstd" if source.name.lower().endswith(".zst") else "gzip"
+    return LlmopsError(
+        f"traffic-truncated-{kind}",
+        f"the {kind} data is damaged or cut off",
+        hint="copy the file again; nothing of it was used",
+        file=source.name,
+    )
+
+
+def _skip_line(stream: BinaryIO) -> int:
+    skipped = 0
+    while piece := stream.readline(_BUFFER):
+        skipped += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return skipped
+
+
+def _first(line: bytes, source: Source) -> bytes:
+    if line.startswith(_UTF_16):
+        raise LlmopsError(
+            "traffic-not-utf8",
+            "this is UTF-16, not UTF-8",
+            hint="convert it first: iconv -f UTF-16 -t UTF-8",
+            file=source.name,
+            line=1,
+        )
+    return line.removeprefix(_BOM)
+
+
+def open_bytes(source: Source) -> BinaryIO:
+    """The decompressed bytes of a source.
+
+    Raises:
+        LlmopsError: ``traffic-stdin-closed``; ``traffic-zip-bomb`` while reading.
+        OSError: what the file system says.
+    """
+    raw = open_packed(source)
+    name = source.name.lower()
+    if name.endswith(".gz"):
+        return io.BufferedReader(_Unpacked(gzip.GzipFile(fileobj=raw), raw, source), _BUFFER)
+    if name.endswith(".zst"):
+        import pyarrow as pa  # noqa: PLC0415 - only for its decompressor
+
+        inner = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+        return io.BufferedReader(_Unpacked(inner, raw, source), _BUFFER)
+    return raw
+
+
+def open_packed(source: Source) -> BinaryIO:
+    """The bytes of a source as they lie there, compressed or not.
+
+    Raises:
+        LlmopsError: ``traffic-stdin-closed``.
+        OSError: what the file system says.
+    """
+    if source.is_remote:
+        store, path = remote(source.name)
+        return store.open(path, "rb")
+    if source.name != STDIN:
+        return Path(source.name).open("rb", _BUFFER)
+    if sys.stdin is None or sys.stdin.closed:  # pyright: ignore[reportUnnecessaryComparison]
+        raise LlmopsError(
+            "traffic-stdin-closed",
+            "standard input is closed",
+            hint="pipe a log into llmops, or name a file",
+            file=STDIN,
+        )
+    # A copy, so that closing the stream after reading leaves stdin itself open.
+    return open(sys.stdin.fileno(), "rb", closefd=False)
+
+
+class _Unpacked(io.RawIOBase):
+    """Decompressed bytes under a watch: no log shrinks a thousandfold."""
+
+    def __init__(self, inner: Any, packed: BinaryIO, source: Source) -> None:  # noqa: ANN401
+        self._inner = inner
+        self._packed = packed
+        self._source = source
+        self._given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        data = self._inner.read(len(buffer))
+        buffer[: len(data)] = data
+        self._given += len(data)
+        if self._given > _RATIO_FROM and self._given > _RATIO * self._packed.tell():
+            raise LlmopsError(
+                "traffic-zip-bomb",
+                f"it unpacks to more than {_RATIO:,} times its size",
+                hint="no log does; unpack it by hand if you trust it",
+                file=self._source.name,
+            )
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._inner.close()
+            self._packed.close()
+        super().close()
