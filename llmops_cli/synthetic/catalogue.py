@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from llmops_cli.synthetic import logs, routing
+from llmops_cli.synthetic import logs, routing, telemetry
 
 __all__ = ["DATASETS", "PUBLIC", "Dataset", "PublicData", "make"]
 
@@ -96,6 +96,14 @@ DATASETS: Mapping[str, Dataset] = {
         "describe",
         {"calls": 160, "cached_calls": 0.8},
         lambda seed: _jsonl(logs.chat(seed)),
+    ),
+    "telemetry": Dataset(
+        "telemetry.jsonl.gz",
+        "OTLP spans of two services: an agent on the current GenAI conventions, and a support bot "
+        "that still writes those of 1.36, with defects",
+        "audit-traces",
+        telemetry.DEFECTS | {"calls": sum(telemetry.CALLS.values())},
+        lambda seed: _jsonl(telemetry.telemetry(seed)),
     ),
     "routing": Dataset(
         "routing.csv",
