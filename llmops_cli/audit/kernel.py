@@ -1,147 +1,158 @@
-"""The counts of a description, from a calls table; no words yet."""
+"""Rules against rows: how often each applies and is broken, by service and library."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import pyarrow as pa
 
-from llmops_cli.calls import TOKEN_CLASSES, CallsTable
+from llmops_cli.audit.checks import ROW_CHECKS, Case, Check, Found, streaming
+from llmops_cli.audit.links import LINK_CHECKS
+from llmops_cli.audit.rules import Rule, rules
+from llmops_cli.audit.shapes import Shapes
+from llmops_cli.audit.subjects import Mask, Subjects
 
-__all__ = ["Facts", "ModelFacts", "look_at"]
+__all__ = ["CHECKS", "Group", "Judgement", "Tally", "group_names", "judge"]
 
-GAP_S = 3600.0
-"""A silence of an hour is a gap: no cache entry survives it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """One provider and model: its calls, errors and tokens by class."""
-
-    provider: str
-    model: str
-    calls: int
-    errors: int
-    tokens: tuple[int, ...]
+CHECKS: dict[str, Check] = ROW_CHECKS | LINK_CHECKS
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """Everything a description says.
+class Group:
+    """Spans of one instrumentation library in one service; empty where nobody says."""
+
+    service: str
+    library: str
+    spans: int
+
+
+def group_names(group: Group) -> str:
+    """Service and library in a few words."""
+    return " / ".join(name for name in (group.service, group.library) if name) or "unnamed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """What became of one rule.
 
     Attributes:
-        calls: number of calls.
-        errors: calls with an error type.
-        estimated: calls whose tokens are estimated.
-        conversations: distinct conversation ids.
-        users: distinct user ids.
-        domains: distinct isolation domains.
-        models: by calls, most first.
-        tokens: totals by class, in the order of ``TOKEN_CLASSES``.
-        first: first start time, ISO 8601, or empty.
-        last: last start time.
-        span_s: seconds between them.
-        gaps: silences of an hour or more: start in ISO 8601 and length in s, longest first.
-        present: share of calls that carry each field worth knowing about.
+        rule: the rule.
+        applies: rows it could judge, by group.
+        broken: rows that break it, by group.
+        file: where the first of those is, if there is one.
+        line: its line.
+        details: what breaks it (names, values, patterns), most frequent first.
     """
 
-    calls: int
-    errors: int
-    estimated: int
-    conversations: int
-    users: int
-    domains: int
-    models: tuple[ModelFacts, ...]
-    tokens: tuple[int, ...]
-    first: str
-    last: str
-    span_s: float
-    gaps: tuple[tuple[str, float], ...]
-    present: tuple[tuple[str, float], ...]
+    rule: Rule
+    applies: npt.NDArray[np.int64]
+    broken: npt.NDArray[np.int64]
+    file: str = ""
+    line: int | None = None
+    details: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Rows that break the rule."""
+        return int(self.broken.sum())
+
+    @property
+    def total(self) -> int:
+        """Rows that the rule could judge."""
+        return int(self.applies.sum())
 
 
-_FIELDS = (
-    "start_time",
-    "conversation_id",
-    "user_id",
-    "isolation_domain",
-    "request_model",
-    "input_tokens",
-    "duration_s",
-    "ttft_s",
-    "evaluation_score",
-)
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """All tallies, in the order of the rules, the groups they count by, and each row's."""
+
+    groups: tuple[Group, ...]
+    group: npt.NDArray[np.int64]
+    tallies: tuple[Tally, ...]
+
+    def tally(self, rule_id: str) -> Tally | None:
+        """The tally of a rule; None where the conventions do not ask for it."""
+        return next((item for item in self.tallies if item.rule.id == rule_id), None)
 
 
-def look_at(calls: CallsTable) -> Facts:
-    """Count everything in one pass over each column."""
-    first, last, span, gaps = _time(calls)
-    return Facts(
-        calls=len(calls),
-        errors=int(calls["error_type"].notna().sum()),
-        estimated=int(calls["tokens_estimated"].fillna(value=False).sum()),
-        conversations=int(calls["conversation_id"].nunique()),
-        users=int(calls["user_id"].nunique()),
-        domains=int(calls["isolation_domain"].nunique()),
-        models=_models(calls),
-        tokens=tuple(int(calls[name].sum()) for name in TOKEN_CLASSES),
-        first=first,
-        last=last,
-        span_s=span,
-        gaps=gaps,
-        present=_present(calls),
+def judge(rows: Subjects, conventions: str, joins: Mapping[str, int]) -> Judgement:
+    """Hold every rule of these conventions against every row.
+
+    Args:
+        rows: what is judged.
+        conventions: version of the conventions.
+        joins: what the reading of a log without spans found when it joined rows, by slug.
+    """
+    shapes = Shapes(rows.coded["attributes"], conventions)
+    groups, group = _groups(rows)
+    tallies = list[Tally]()
+    for rule in rules(conventions):
+        if rule.join and not rows.of_span.any():
+            tallies.append(_from_joins(rule, joins.get(rule.join, 0), groups))
+            continue
+        case = Case(rule, rows, shapes, _base(rule, rows, shapes), conventions)
+        tallies.append(_tally(rule, CHECKS[rule.check](case), rows, group, len(groups)))
+    return Judgement(groups, group, tuple(tallies))
+
+
+def _base(rule: Rule, rows: Subjects, shapes: Shapes) -> Mask:
+    base = rows.kind.among(*rule.kinds)
+    if rule.of != "both":
+        base &= rows.of_span if rule.of == "spans" else ~rows.of_span
+    for condition in filter(None, rule.when.split(" and ")):
+        base &= _condition(condition, rows, shapes)
+    return base
+
+
+def _condition(text: str, rows: Subjects, shapes: Shapes) -> Mask:
+    word, _, argument = text.partition(" ")
+    conditions: dict[str, Callable[[], Mask]] = {
+        "succeeded": lambda: ~rows.failed,
+        "failed": lambda: rows.failed,
+        "streaming": lambda: streaming(rows),
+        "beside": lambda: shapes.carrying(argument),
+        "by": lambda: rows.coded["provider_name"].among(argument),
+    }
+    return conditions[word]()
+
+
+def _groups(rows: Subjects) -> tuple[tuple[Group, ...], npt.NDArray[np.int64]]:
+    service, library = rows.coded["service_name"], rows.coded["scope_name"]
+    judged = ~rows.kind.among("other")
+    key = (service.codes.astype(np.int64) + 1) * (len(library.words) + 1) + library.codes + 1
+    found, inverse = np.unique(key, return_inverse=True)
+    sizes = np.bincount(inverse[judged], minlength=len(found))
+    one, other = ("", *service.words), ("", *library.words)
+    groups = tuple(
+        Group(one[at // len(other)], other[at % len(other)], int(size))
+        for at, size in zip(found.tolist(), sizes, strict=True)
+    )
+    return groups, inverse
+
+
+def _tally(
+    rule: Rule, found: Found, rows: Subjects, group: npt.NDArray[np.int64], groups: int
+) -> Tally:
+    applies = np.bincount(group[found.applies], minlength=groups)
+    if not found.broken.any():
+        return Tally(rule, applies, np.zeros(groups, np.int64))
+    first = int(np.argmax(found.broken))
+    files = rows.coded["source_file"]
+    code = int(files.codes[first])
+    details = {name: int(mask.sum()) for name, mask in found.details.items()}
+    return Tally(
+        rule,
+        applies,
+        np.bincount(group[found.broken], minlength=groups),
+        file=files.words[code] if code >= 0 else "",
+        line=int(rows.lines[first]) or None,
+        details=tuple(sorted(details.items(), key=lambda item: (-item[1], item[0]))),
     )
 
 
-def _present(calls: CallsTable) -> tuple[tuple[str, float], ...]:
-    shares = [(name, float(calls[name].notna().mean()) if len(calls) else 0.0) for name in _FIELDS]
-    content = pa.array(calls["block_hashes"])
-    content = content.combine_chunks() if isinstance(content, pa.ChunkedArray) else content
-    lengths = content.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    return (*shares, ("prompt blocks", float((lengths > 0).mean()) if len(calls) else 0.0))
-
-
-def _models(calls: CallsTable) -> tuple[ModelFacts, ...]:
-    frame = pd.DataFrame(
-        {
-            "provider": calls["provider_name"].fillna("unknown").astype(object),
-            "model": calls["response_model"]
-            .fillna(calls["request_model"])
-            .fillna("unknown")
-            .astype(object),
-            "errors": calls["error_type"].notna().to_numpy(dtype=np.int64),
-            "calls": np.ones(len(calls), np.int64),
-        }
-        | {name: calls[name].fillna(0).to_numpy(dtype=np.int64) for name in TOKEN_CLASSES}
-    )
-    sums = frame.groupby(["provider", "model"], sort=True).sum()
-    sums = sums.sort_values("calls", ascending=False, kind="stable")
-    return tuple(
-        ModelFacts(
-            provider=str(provider),
-            model=str(model),
-            calls=int(row["calls"]),
-            errors=int(row["errors"]),
-            tokens=tuple(int(row[name]) for name in TOKEN_CLASSES),
-        )
-        for (provider, model), row in zip(sums.index, sums.to_dict("records"), strict=True)
-    )
-
-
-def _time(calls: CallsTable) -> tuple[str, str, float, tuple[tuple[str, float], ...]]:
-    known = pa.array(calls["start_time"].dropna(), type=pa.timestamp("us", tz="UTC"))
-    known = known.combine_chunks() if isinstance(known, pa.ChunkedArray) else known
-    moments: npt.NDArray[np.int64] = np.sort(known.cast(pa.int64()).to_numpy(zero_copy_only=False))
-    if not len(moments):
-        return "", "", 0.0, ()
-    silence = np.diff(moments) / 1e6
-    places = np.flatnonzero(silence >= GAP_S)
-    longest = places[np.argsort(-silence[places], kind="stable")]
-    gaps = tuple((_iso(int(moments[at])), float(silence[at])) for at in longest)
-    span = float(moments[-1] - moments[0]) / 1e6
-    return _iso(int(moments[0])), _iso(int(moments[-1])), span, gaps
-
-
-def _iso(microseconds: int) -> str:
-    return pd.Timestamp(microseconds, unit="us", tz="UTC").isoformat(timespec="seconds")
+def _from_joins(rule: Rule, count: int, groups: tuple[Group, ...]) -> Tally:
+    # Formats that are no spans join by their own ids: only how often is known, not where.
+    sizes = np.array([group.spans if count else 0 for group in groups], np.int64)
+    broken = np.zeros(len(groups), np.int64)
+    broken[0] = min(count, int(sizes[0]))
+    return Tally(rule, sizes, broken)

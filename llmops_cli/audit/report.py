@@ -1,121 +1,145 @@
-"""The facts of a log in words and tables."""
+"""Tallies become a Report: the score in a sentence, the gates, the tables and the findings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
-from llmops_cli.audit.kernel import Facts
-from llmops_cli.calls import TOKEN_CLASSES
-from llmops_cli.report import Column, Finding, Measure, Report, Table
+from llmops_cli.audit.answers import Answer, answers
+from llmops_cli.audit.compare import COMMAND, change, comparison, scores_of
+from llmops_cli.audit.explain import explanations
+from llmops_cli.audit.findings import findings, worst_first
+from llmops_cli.audit.kernel import Judgement, judge
+from llmops_cli.audit.migration import moves
+from llmops_cli.audit.model import AuditParameters, loss, score
+from llmops_cli.audit.subjects import Subjects
+from llmops_cli.audit.tables import (
+    blocker_table,
+    migration_table,
+    question_table,
+    rule_table,
+    score_table,
+    writer_table,
+)
+from llmops_cli.calls import CallsTable
+from llmops_cli.errors import LlmopsError
+from llmops_cli.report import Check, Measure, Report
 
-__all__ = ["describe"]
+__all__ = ["evaluate"]
 
-_GAPS_SHOWN = 10
-_WORDS = ("fresh input", "cache read", "write 5m", "write 1h", "output")
+_NOUNS = {"violation": "violations", "improvement": "improvements", "information": "notes"}
 
 
-def describe(
-    facts: Facts,
-    *,
-    inputs: Sequence[str],
-    formats: Mapping[str, int],
-    findings: Sequence[Finding],
+def _count(name: str, value: int, label: str = "") -> Measure:
+    return Measure(name=name, value=value, unit="count", method="count", label=label)
+
+
+def _measures(judgement: Judgement, calls: int, spans: int) -> tuple[Measure, ...]:
+    """The score and how much was judged."""
+    severities = [item.rule.severity for item in judgement.tallies if item.count]
+    return (
+        _score_measure(judgement),
+        _count("calls", calls),
+        _count("spans", spans, "spans and events"),
+        *(
+            _count(f"rules_broken_{name}", severities.count(name), f"rules broken: {noun}")
+            for name, noun in _NOUNS.items()
+        ),
+    )
+
+
+def _score_measure(judgement: Judgement) -> Measure:
+    """The score of the whole log."""
+    return Measure(
+        name="score",
+        value=score(judgement.tallies, range(len(judgement.groups))),
+        unit="count",
+        label="score, of 100",
+        method="weighted share of spans that keep each rule, under caps",
+    )
+
+
+def _checks(given: AuditParameters, judgement: Judgement) -> tuple[Check, ...]:
+    """The gates that were asked for."""
+    found = list[Check]()
+    if given.min_score is not None:
+        measure = _score_measure(judgement)
+        found.append(Check.at_least("telemetry score", measure, given.min_score))
+    for name in given.forbid:
+        ids = {rule.id for rule in given.forbidden(name)}
+        count = sum(item.count for item in judgement.tallies if item.rule.id in ids)
+        found.append(Check.at_most(f"no {name}", _count(name, count), 0))
+    return tuple(found)
+
+
+def _headline(judgement: Judgement, found: tuple[Answer, ...], value: float | None) -> str:
+    tallies = judgement.tallies
+    yes = sum(item.word == "yes" for item in found)
+    shown = "nothing yet" if value is None else f"{value:g} of 100"
+    says = f"This telemetry scores {shown} and can answer {yes} of {len(found)} questions."
+    costly = sorted(worst_first(tallies), key=lambda item: -loss(item, tallies))
+    if not costly or not loss(costly[0], tallies):
+        return says
+    worst = costly[0]
+    return f"{says} First {worst.rule.fix} ({_points(loss(worst, tallies))})."
+
+
+def _points(value: float) -> str:
+    return "under 1 point" if value < 1 else f"up to {value:.0f} points"
+
+
+def evaluate(
+    rows: Subjects,
+    calls: CallsTable,
+    given: AuditParameters,
+    joins: Mapping[str, int],
+    baseline: Report | None,
 ) -> Report:
-    """The report of ``llmops describe``."""
-    return Report(
-        command="describe",
-        title="What this log holds",
-        headline=_headline(facts),
-        inputs=tuple(inputs),
-        parameters={f"format.{name}": count for name, count in formats.items()},
-        measures=_measures(facts),
-        tables=(_models(facts), _fields(facts), *_gaps(facts)),
-        findings=(*findings, *_findings(facts)),
-    )
+    """The report of one log, without what its reader has to say.
 
-
-def _headline(facts: Facts) -> str:
-    models = len(facts.models)
-    when = f", {facts.first} to {facts.last}" if facts.first else ", without times"
-    return f"{facts.calls:,} calls to {models} {'model' if models == 1 else 'models'}{when}."
-
-
-def _measures(facts: Facts) -> tuple[Measure, ...]:
-    counts = (
-        ("calls", facts.calls),
-        ("errors", facts.errors),
-        ("conversations", facts.conversations),
-        ("users", facts.users),
-    )
-    fresh, *cached, output = zip(TOKEN_CLASSES, facts.tokens, strict=True)
-    tokens = (fresh, output, *cached)
-    return (
-        *(Measure(name=name, value=value, unit="count", method="count") for name, value in counts),
-        Measure(name="span", value=facts.span_s, unit="s", method="last start - first start"),
-        *(Measure(name=name, value=value, unit="tokens", method="sum") for name, value in tokens),
-        Measure(name="isolation_domains", value=facts.domains, unit="count", method="count"),
-    )
-
-
-def _models(facts: Facts) -> Table:
-    return Table(
-        name="models",
-        title="Models",
-        columns=(
-            Column(name="provider", label="provider"),
-            Column(name="model", label="model"),
-            Column(name="calls", label="calls", unit="count"),
-            Column(name="errors", label="errors", unit="count"),
-            *(
-                Column(name=name, label=word, unit="tokens")
-                for name, word in zip(TOKEN_CLASSES, _WORDS, strict=True)
-            ),
+    Raises:
+        LlmopsError: ``audit-nothing``, ``audit-bad-baseline``.
+    """
+    if not (~rows.kind.among("other")).any():
+        raise LlmopsError(
+            "audit-nothing",
+            "no span of the log speaks of a model, and it holds no calls",
+            hint="GenAI spans carry gen_ai.operation.name; is another exporter writing them?",
+        )
+    if baseline is not None:
+        scores_of(baseline)  # another command's report is refused before any work
+    judgement = judge(rows, given.conventions, joins)
+    found = answers(calls, judgement)
+    value = score(judgement.tallies, range(len(judgement.groups)))
+    report = Report(
+        command=COMMAND,
+        title="Can our telemetry answer these questions?",
+        headline=_headline(judgement, found, value),
+        parameters=_parameters(given, baseline),
+        measures=_measures(judgement, len(calls), int(rows.of_span.sum())),
+        checks=_checks(given, judgement),
+        tables=(
+            question_table(found),
+            score_table(judgement),
+            rule_table(judgement),
+            *migration_table(moves(rows, judgement.groups, judgement.group)),
+            *blocker_table(found, judgement),
+            *writer_table(judgement),
         ),
-        rows=tuple(
-            (row.provider, row.model, row.calls, row.errors, *row.tokens) for row in facts.models
-        ),
-        note="tokens by class; the classes are disjoint and add up",
+        findings=findings(judgement.tallies, joins),
+        explanations=explanations(given, judgement, value),
     )
+    return report if baseline is None else _compared(report, baseline)
 
 
-def _fields(facts: Facts) -> Table:
-    return Table(
-        name="fields",
-        title="What the calls carry",
-        columns=(
-            Column(name="field", label="field"),
-            Column(name="share", label="share of calls", unit="share"),
-        ),
-        rows=facts.present,
-    )
+def _parameters(given: AuditParameters, baseline: Report | None) -> dict[str, str | float | None]:
+    return {
+        "conventions": given.conventions,
+        "min_score": given.min_score,
+        "forbid": ", ".join(given.forbid),
+        "baseline": None if baseline is None else ", ".join(baseline.inputs),
+    }
 
 
-def _gaps(facts: Facts) -> tuple[Table, ...]:
-    if not facts.gaps:
-        return ()
-    left = len(facts.gaps) - _GAPS_SHOWN
-    return (
-        Table(
-            name="gaps",
-            title="Silences of an hour or more",
-            columns=(
-                Column(name="after", label="after"),
-                Column(name="length_s", label="length", unit="s"),
-            ),
-            rows=facts.gaps[:_GAPS_SHOWN],
-            note=f"the longest first; {left} more" if left > 0 else "the longest first",
-        ),
-    )
-
-
-def _findings(facts: Facts) -> tuple[Finding, ...]:
-    if not facts.estimated:
-        return ()
-    return (
-        Finding(
-            slug="calls-tokens-estimated",
-            severity="warning",
-            message=f"{facts.estimated:,} calls carry no usage: their tokens are estimated at "
-            "one per four bytes of prompt",
-            hint="log the response's usage; money is computed from it",
-            count=facts.estimated,
-        ),
-    )
+def _compared(report: Report, baseline: Report) -> Report:
+    measures = (report.measures[0], change(baseline, report), *report.measures[1:])
+    tables = (report.tables[0], comparison(baseline, report), *report.tables[1:])
+    return replace(report, measures=measures, tables=tables)

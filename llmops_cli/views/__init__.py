@@ -1,4 +1,4 @@
-"""A Report becomes text, JSON, Markdown, HTML, JUnit or GitHub lines: one file each.
+"""A Report becomes text, JSON, Markdown, HTML, JUnit, GitHub lines or SARIF: one file each.
 
 Every view is a module with ``render(report, look) -> str``; this file is their register.
 """
@@ -11,7 +11,7 @@ from llmops_cli.report import Report
 
 __all__ = ["FORMATS", "Look", "View", "render"]
 
-FORMATS: tuple[str, ...] = ("text", "json", "markdown", "html", "junit", "github")
+FORMATS: tuple[str, ...] = ("text", "json", "markdown", "html", "junit", "github", "sarif")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ ENDINGS = {
     "html": "html",
     "junit": "xml",
     "github": "github",
+    "sarif": "sarif",
 }
 
 
