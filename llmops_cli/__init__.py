@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llmops_cli.audit import describe_calls
+    from llmops_cli.audit import audit_traces, describe_calls
     from llmops_cli.cache import cache_estimate
     from llmops_cli.judge import judge_eval
     from llmops_cli.rollout import plan_rollout
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _VERBS = {
+    "audit_traces": "llmops_cli.audit",
     "cache_estimate": "llmops_cli.cache",
     "describe_calls": "llmops_cli.audit",
     "judge_eval": "llmops_cli.judge",
@@ -26,6 +27,7 @@ _VERBS = {
 
 __all__ = [
     "__version__",
+    "audit_traces",
     "cache_estimate",
     "describe_calls",
     "judge_eval",

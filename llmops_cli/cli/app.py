@@ -145,6 +145,7 @@ COMMANDS: tuple[str, ...] = (
     "cache_estimate",
     "plan_rollout",
     "describe",
+    "audit_traces",
     "ingest",
     "prices",
     "datasets",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from llmops_cli.cli.logs import InputFormat, bad_row_findings, read_logs
+from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, command
 from llmops_cli.cli.show import finish
 
@@ -70,7 +70,7 @@ def cache_estimate(
             help="What a read renews: the entry it hit, or every marked one on its way.",
         ),
     ] = "hit",
-    input_format: InputFormat = "auto",
+    logs: Logs,
     shared: Shared,
 ) -> None:
     """Say what prompt caching saves.
@@ -93,7 +93,7 @@ def cache_estimate(
         refresh=refresh,
         seed=shared.seed,
     )
-    traffic = read_logs(paths, input_format, shared)
+    traffic = read_logs(paths, logs, shared)
     report = estimate(
         traffic.calls,
         parameters,

@@ -2,21 +2,21 @@
 
 import typer
 
-from llmops_cli.cli.logs import InputFormat, bad_row_findings, read_logs
+from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, command
 from llmops_cli.cli.show import finish
 
 __all__ = ["describe", "register"]
 
 
-def describe(paths: PathsArgument, *, input_format: InputFormat = "auto", shared: Shared) -> None:
+def describe(paths: PathsArgument, *, logs: Logs, shared: Shared) -> None:
     """Show what a log holds.
 
     Calls, models, tokens by class, time span, gaps, and which fields its calls carry.
     """
     from llmops_cli.audit import describe_calls
 
-    traffic = read_logs(paths, input_format, shared)
+    traffic = read_logs(paths, logs, shared)
     report = describe_calls(
         traffic.calls,
         inputs=traffic.files,

@@ -1,46 +1,143 @@
-"""What the commands that read logs share: the format option, the reading, its bad rows."""
+"""What the commands that read logs share: their options, the reading, its bad rows."""
 
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmops_cli.cli.options import Shared
-from llmops_cli.cli.show import say
+from llmops_cli.cli.options import GROUPS, Group, Shared
+from llmops_cli.cli.progress import progress
+from llmops_cli.cli.show import counted, say
+from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Finding
 
 if TYPE_CHECKING:
-    from llmops_cli.traffic import BadRow, Traffic
+    from llmops_cli.traffic import BadRow, Options, Traffic
 
-__all__ = ["HASH_KEY", "InputFormat", "bad_row_findings", "hash_key", "read_logs", "say_bad_rows"]
+__all__ = ["HASH_KEY", "Logs", "bad_row_findings", "read_logs", "say_bad_rows"]
 
 HASH_KEY = "LLMOPS_HASH_KEY"
-"""The environment variable that keys the block hashes; never an option, to stay out of ps."""
+"""The environment variable that keys the block hashes; the key itself is never an option, to
+stay out of the list of processes."""
 
-InputFormat = Annotated[
-    str,
-    typer.Option(
-        "--input-format",
-        metavar="NAME",
-        help="auto | anthropic-messages | openai-chat | openai-responses.",
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Logs:
+    """How the logs of one invocation are read."""
+
+    input_format: str = "auto"
+    mapping: tuple[tuple[str, str], ...] = ()
+    hash_key: bytes | None = None
+
+    def options(self, shared: Shared, *, keep_content: bool = False) -> "Options":
+        """As the readers want it."""
+        from llmops_cli.traffic import Options
+
+        return Options(
+            format=self.input_format,
+            max_bad_rows=shared.max_bad_rows,
+            hash_key=self.hash_key,
+            keep_content=keep_content,
+            mapping=self.mapping,
+        )
+
+
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "input_format": (
+        Annotated[
+            str,
+            typer.Option(
+                "--input-format",
+                metavar="NAME",
+                help="Format of the logs, where it is not told from them.",
+            ),
+        ],
+        "auto",
     ),
-]
+    "map": (
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                "--map",
+                metavar="COLUMN=FIELD",
+                help="Where a column is in a log of your own (CSV, JSON lines, Parquet); repeat.",
+                show_default=False,
+            ),
+        ],
+        None,
+    ),
+    "hash_key": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                "--hash-key",
+                metavar="FILE",
+                help=f"File with the key of the prompt hashes (also: {HASH_KEY}).",
+                allow_from_autoenv=False,
+                show_default=False,
+            ),
+        ],
+        None,
+    ),
+}
 
 
-def hash_key() -> bytes | None:
-    """The key from the environment, or None."""
-    return os.environ.get(HASH_KEY, "").encode() or None
-
-
-def read_logs(paths: Sequence[str], input_format: str, shared: Shared) -> "Traffic":
-    """Read logs with the shared options; rows that could not be read are said on stderr."""
-    from llmops_cli.traffic import read_calls
-
-    traffic = read_calls(
-        paths, format=input_format, max_bad_rows=shared.max_bad_rows, hash_key=hash_key()
+def _parse(raw: dict[str, Any]) -> Logs:
+    return Logs(
+        input_format=raw["input_format"],
+        mapping=tuple(_pair(item) for item in raw["map"] or ()),
+        hash_key=_key(raw["hash_key"]),
     )
+
+
+GROUPS["logs"] = Group(_OPTIONS, _parse)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, _, field = text.partition("=")
+    if not column or not field:
+        raise LlmopsError(
+            "map-not-a-pair",
+            f"'{text}' is not COLUMN=FIELD",
+            hint="--map input_tokens_including_cache=prompt_tokens, once for each column",
+            exit_code=ExitCode.USAGE,
+        )
+    return column, field
+
+
+def _key(path: Path | None) -> bytes | None:
+    if path is None:
+        return os.environ.get(HASH_KEY, "").encode() or None
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise LlmopsError(
+            "hash-key-unreadable",
+            f"the key cannot be read: {error.strerror}",
+            file=str(path),
+            exit_code=ExitCode.USAGE,
+        ) from error
+    if not key:
+        raise LlmopsError(
+            "hash-key-empty",
+            "there is no key in it",
+            hint="head -c 32 /dev/urandom | base64 > key",
+            file=str(path),
+            exit_code=ExitCode.USAGE,
+        )
+    return key
+
+
+def read_logs(paths: Sequence[str], logs: Logs, shared: Shared) -> "Traffic":
+    """Read logs into calls; rows that could not be read are said on stderr."""
+    from llmops_cli.traffic import read_traffic
+
+    with progress(shared, paths) as advance:
+        traffic = read_traffic(paths, logs.options(shared), jobs=shared.jobs, advance=advance)
     say_bad_rows(traffic.bad_rows, shared)
     return traffic
 
@@ -50,11 +147,10 @@ def say_bad_rows(rows: "Sequence[BadRow]", shared: Shared) -> None:
     if not rows:
         return
     first = rows[0]
-    count = "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
     say(
         shared,
-        f"llmops: warning[{first.slug}]: {count} could not be read and left out; "
-        f"the first: {first.file}:{first.line}: {first.message}",
+        f"llmops: warning[{first.slug}]: {counted(len(rows), 'row')} could not be read and left "
+        f"out; the first: {first.file}:{first.line}: {first.message}",
     )
 
 

@@ -1,7 +1,8 @@
 """The options every command shares, declared once and handed over as one frozen object.
 
 ``@command(app, "name")`` registers a function whose last parameter is ``shared: Shared``;
-the shared options appear in its help and arrive parsed.
+the shared options appear in its help and arrive parsed. A command that reads logs asks for
+``logs: Logs`` as well and gets the options of :data:`GROUPS` under that name.
 """
 
 import inspect
@@ -20,8 +21,10 @@ from llmops_cli.errors import ExitCode, LlmopsError
 
 __all__ = [
     "FORMAT_NAMES",
+    "GROUPS",
     "SHARED_NAMES",
     "Destination",
+    "Group",
     "PathsArgument",
     "Shared",
     "check_writable",
@@ -30,7 +33,7 @@ __all__ = [
     "suggestion",
 ]
 
-FORMAT_NAMES = ("text", "json", "markdown", "html", "junit", "github")
+FORMAT_NAMES = ("text", "json", "markdown", "html", "junit", "github", "sarif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,32 +135,51 @@ _SHARED: dict[str, tuple[Any, Any]] = {
 }
 
 SHARED_NAMES = tuple(_SHARED)
+"""Options that every command has, by parameter name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Options that arrive parsed, as one object.
+
+    Attributes:
+        options: annotation and default by parameter name.
+        parse: makes the object of their values.
+    """
+
+    options: dict[str, tuple[Any, Any]]
+    parse: Callable[[dict[str, Any]], Any]
+
+
+GROUPS: dict[str, Group] = {}
+"""Groups by the name of the parameter that asks for them, in the order of the help."""
 
 
 def command(
     app: typer.Typer, name: str, *, examples: Sequence[str] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command; one with a parameter ``shared`` receives the shared options there.
+    """Register a command; a parameter named like a group of options receives that group.
 
     ``examples`` come first in the command's help, as people read them first.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         parameters = inspect.signature(function).parameters
-        own = [parameter for parameter in parameters.values() if parameter.name != "shared"]
-        shares = "shared" in parameters
+        own = [parameter for parameter in parameters.values() if parameter.name not in GROUPS]
+        groups = {asked: group for asked, group in GROUPS.items() if asked in parameters}
 
         @wraps(function)
         def run(**values: Any) -> None:
-            if shares:
-                values["shared"] = _parse({key: values.pop(key) for key in SHARED_NAMES})
+            for asked, group in groups.items():
+                values[asked] = group.parse({key: values.pop(key) for key in group.options})
             function(**values)
 
         added = [
             inspect.Parameter(
                 key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
             )
-            for key, (annotation, default) in (_SHARED if shares else {}).items()
+            for group in groups.values()
+            for key, (annotation, default) in group.options.items()
         ]
         keyword_own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
         signature = inspect.Signature([*keyword_own, *added])
@@ -188,6 +210,9 @@ def _parse(raw: dict[str, Any]) -> Shared:
         verbose=raw["verbose"],
         color=_wants_color(refused=raw["no_color"]),
     )
+
+
+GROUPS["shared"] = Group(_SHARED, _parse)
 
 
 def _wants_color(*, refused: bool) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from llmops_cli.cli.logs import InputFormat, bad_row_findings, read_logs
+from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, check_writable, command
 from llmops_cli.cli.show import STDOUT, finish, write_atomically, write_stdout
 from llmops_cli.errors import ExitCode, LlmopsError
@@ -51,7 +51,7 @@ def plan_rollout(
         float | None,
         typer.Option("--max-days", help="Gate: the whole rollout must fit.", show_default=False),
     ] = None,
-    input_format: InputFormat = "auto",
+    logs: Logs,
     shared: Shared,
 ) -> None:
     """Plan a rollout in stages.
@@ -78,7 +78,7 @@ def plan_rollout(
         max_days=max_days,
     )
     _check_output(output, shared)
-    traffic = read_logs(paths, input_format, shared)
+    traffic = read_logs(paths, logs, shared)
     findings = bad_row_findings(traffic.bad_rows)
     report = plan(traffic.calls, given, inputs=traffic.files, findings=findings)
     if output == STDOUT:

@@ -21,6 +21,7 @@ from llmops_cli.views import Look, render
 __all__ = [
     "STDOUT",
     "atomic_path",
+    "counted",
     "finish",
     "say",
     "silence_stdout",
@@ -72,6 +73,11 @@ def say(shared: Shared, text: str) -> None:
     if not shared.quiet and sys.stderr is not None:
         with suppress(OSError):
             sys.stderr.write(f"{text}\n")
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: 1 file, 2,000 files."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def write_stdout(content: str | bytes) -> None:

@@ -37,7 +37,7 @@ def test_ingest_writes_a_table_without_prompts(llmops: Run, tmp_path: Path) -> N
     (tmp_path / "a.jsonl").write_text(LINE + "\n{broken\n")
     done = llmops("ingest", "a.jsonl", "-o", "calls.parquet")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "1 calls written to calls.parquet; 1 rows could not be read" in done.stderr
+    assert "1 call written to calls.parquet; 1 row could not be read" in done.stderr
     assert b"secret" not in (tmp_path / "calls.parquet").read_bytes()
     assert read_calls([tmp_path / "calls.parquet"]).calls["call_id"].tolist() == ["m1"]
     assert "1 calls to 1 model" in llmops("describe", "calls.parquet").stdout

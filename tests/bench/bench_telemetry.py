@@ -1,0 +1,243 @@
+"""Reading telemetry against a bare typed decode: OTLP JSON and protobuf, thin LiteLLM logs, memory.
+
+Each figure is of a process of its own, so that peak memory is that of one reading.
+"""
+
+import argparse
+import json
+import random
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from llmops_cli.traffic import FORMATS, Options, Reading
+
+FOLDER = Path(".bench")
+RUNS = 3
+WORDS = [f"{a}{b}" for a in ("ship", "order", "plan", "note", "claim") for b in ("s", "ed", "ing")]
+START = 1_788_249_600_000_000_000
+
+
+def attribute(key: str, value: object) -> dict[str, object]:
+    """One attribute as the collector writes it."""
+    if isinstance(value, int):
+        return {"key": key, "value": {"intValue": str(value)}}
+    if isinstance(value, list):
+        return {"key": key, "value": {"arrayValue": {"values": [{"stringValue": value[0]}]}}}
+    return {"key": key, "value": {"stringValue": value}}
+
+
+def spans(draw: random.Random, conversation: int) -> Iterator[dict[str, object]]:
+    """A conversation that grows turn by turn, its messages on every span."""
+    messages: list[dict[str, object]] = []
+    for turn in range(draw.randint(2, 12)):
+        for role, count in (("user", 60), ("assistant", 90)):
+            text = " ".join(draw.choices(WORDS, k=count))
+            if role == "user":
+                messages.append({"role": role, "parts": [{"type": "text", "content": text}]})
+        start = START + (conversation * 60 + turn) * 1_000_000_000
+        values: dict[str, object] = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": "gpt-5.1",
+            "gen_ai.response.model": "gpt-5.1-2025-11-13",
+            "gen_ai.response.id": f"chatcmpl-{conversation}-{turn}",
+            "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.conversation.id": f"c{conversation}",
+            "gen_ai.usage.input_tokens": 400 + 90 * turn,
+            "gen_ai.usage.output_tokens": 120,
+            "gen_ai.usage.cache_read.input_tokens": 256 if turn else 0,
+            "gen_ai.input.messages": json.dumps(messages),
+        }
+        yield {
+            "traceId": f"{conversation:032x}",
+            "spanId": f"{conversation * 100 + turn + 1:016x}",
+            "name": "chat gpt-5.1",
+            "kind": 3,
+            "startTimeUnixNano": str(start),
+            "endTimeUnixNano": str(start + 900_000_000),
+            "attributes": [attribute(key, value) for key, value in values.items()],
+            "status": {},
+        }
+        messages.append({"role": "assistant", "parts": [{"type": "text", "content": text}]})
+
+
+def write_otlp(path: Path, megabytes: float) -> None:
+    """Exports of about a hundred spans a line, as a batch processor sends them."""
+    draw = random.Random(7)  # noqa: S311 - a reproducible log, not a secret
+    written = number = 0
+    scope = {"name": "opentelemetry.instrumentation.openai", "version": "2.4b0"}
+    service = {"attributes": [attribute("service.name", "shop")]}
+    with path.open("w", encoding="utf-8") as log:
+        while written < megabytes * 1e6:
+            batch: list[dict[str, object]] = []
+            while len(batch) < 100:
+                number += 1
+                batch += spans(draw, number)
+            scoped = [{"scope": scope, "spans": batch}]
+            line = json.dumps({"resourceSpans": [{"resource": service, "scopeSpans": scoped}]})
+            written += log.write(line + "\n")
+
+
+def write_protobuf(path: Path, source: Path) -> None:
+    """The same exports as the collector writes them in protobuf."""
+    with path.open("wb") as file, source.open("rb") as log:
+        for line in log:
+            export = json_format.Parse(line, ExportTraceServiceRequest())
+            for resource in export.resource_spans:
+                for scope in resource.scope_spans:
+                    for span, given in zip(scope.spans, _given(line), strict=True):
+                        # OTLP's JSON has its ids in hexadecimal, protobuf's own in base64.
+                        span.trace_id = bytes.fromhex(given["traceId"])
+                        span.span_id = bytes.fromhex(given["spanId"])
+            data = export.SerializeToString()
+            file.write(len(data).to_bytes(4, "big") + data)
+
+
+def _given(line: bytes) -> list[dict[str, str]]:
+    return json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+
+
+def write_litellm(path: Path, megabytes: float) -> None:
+    """A proxy's log without messages: half a kilobyte a call."""
+    draw = random.Random(7)  # noqa: S311 - as above
+    written = number = 0
+    with path.open("w", encoding="utf-8") as log:
+        while written < megabytes * 1e6:
+            number += 1
+            cached = draw.choice((0, 0, 1024, 2048))
+            start = START / 1e9 + number
+            line = json.dumps(
+                {
+                    "id": f"chatcmpl-{number}",
+                    "trace_id": f"t{number // 3}",
+                    "call_type": "acompletion",
+                    "status": "success",
+                    "model": "gpt-5.1",
+                    "custom_llm_provider": "openai",
+                    "cache_hit": None,
+                    "startTime": start,
+                    "endTime": start + 1.5,
+                    "completionStartTime": start + 0.4,
+                    "prompt_tokens": 3000,
+                    "completion_tokens": 120,
+                    "total_tokens": 3120,
+                    "response_cost": 0.0031,
+                    "metadata": {
+                        "user_api_key_hash": f"{number % 97:064x}",
+                        "user_api_key_team_id": f"team{number % 5}",
+                        "usage_object": {"prompt_tokens_details": {"cached_tokens": cached}},
+                    },
+                }
+            )
+            written += log.write(line + "\n")
+
+
+def bare(path: Path, name: str) -> None:
+    """Decode every line into the reader's own types, and nothing else."""
+    decode = msgspec.json.Decoder(FORMATS[name].Line).decode
+    with path.open("rb") as log:
+        for line in log:
+            decode(line)
+
+
+def parse_protobuf(path: Path) -> None:
+    """Parse every message with the official package, and nothing else."""
+    with path.open("rb") as file:
+        while head := file.read(4):
+            ExportTraceServiceRequest.FromString(file.read(int.from_bytes(head, "big")))
+
+
+def read(path: Path, jobs: int) -> None:
+    """Read to calls, table by table, as ``llmops ingest`` does."""
+    with TemporaryDirectory() as spool:
+        for table in Reading([path], Options(), jobs=jobs, spool=Path(spool)).tables():
+            del table
+
+
+WORK: dict[str, Callable[[Path], None]] = {
+    "bare-otlp-json": lambda path: bare(path, "otlp-json"),
+    "bare-litellm": lambda path: bare(path, "litellm"),
+    "bare-protobuf": parse_protobuf,
+    "read-1": lambda path: read(path, 1),
+    "read-2": lambda path: read(path, 2),
+}
+
+
+def measured(work: str, path: Path, runs: int = RUNS) -> tuple[float, float]:
+    """Best seconds of the work itself, and peak MB, over a few processes."""
+    command = [sys.executable, __file__, "--work", work, "--path", str(path)]
+    results = [
+        json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        for _ in range(runs)
+    ]
+    return min(item[0] for item in results), max(item[1] for item in results)
+
+
+def child(work: str, path: Path) -> None:
+    """One measurement, printed as JSON; imports are not part of it."""
+    start = time.perf_counter()
+    WORK[work](path)
+    seconds = time.perf_counter() - start
+    usage = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak = max(resource.getrusage(who).ru_maxrss for who in usage) / 1024
+    print(json.dumps([seconds, peak]))
+
+
+def compare(title: str, path: Path, floor: str) -> None:
+    """The floor, one process and two, as speeds and ratios."""
+    size = path.stat().st_size / 1e6
+    bottom, _ = measured(floor, path)
+    one, peak = measured("read-1", path)
+    two, _ = measured("read-2", path)
+    print(f"{title}, {size:.0f} MB, best of {RUNS}")
+    print(f"  {floor:20s} {bottom:6.2f} s  {size / bottom:6.0f} MB/s")
+    print(f"  one process          {one:6.2f} s  {size / one:6.0f} MB/s  {peak:4.0f} MB peak")
+    print(f"  two processes        {two:6.2f} s  {size / two:6.0f} MB/s")
+    print(f"  ratio                {bottom / one:6.2f}x of the floor (aim 0.35x), "
+          f"two over one {one / two:.2f}x (aim 1.7x)")  # fmt: skip
+
+
+def made(name: str, write: Callable[[Path], None]) -> Path:
+    """A file of the benchmark, written once."""
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / name
+    if not path.exists():
+        write(path)
+    return path
+
+
+def main() -> None:
+    """Print every comparison, then the peak memory of a large input."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--mb", type=float, default=200)
+    parser.add_argument("--large-mb", type=float, default=2000)
+    parser.add_argument("--work")
+    parser.add_argument("--path", type=Path)
+    given = parser.parse_args()
+    if given.work:
+        child(given.work, given.path)
+        return
+    otlp = made(f"otlp-{given.mb:g}mb.jsonl", lambda path: write_otlp(path, given.mb))
+    compare("OTLP JSON", otlp, "bare-otlp-json")
+    protobuf = made(f"otlp-{given.mb:g}mb.binpb", lambda path: write_protobuf(path, otlp))
+    compare("OTLP protobuf", protobuf, "bare-protobuf")
+    thin = made(f"litellm-{given.mb:g}mb.jsonl", lambda path: write_litellm(path, given.mb))
+    compare("LiteLLM", thin, "bare-litellm")
+    large = made(f"otlp-{given.large_mb:g}mb.jsonl", lambda path: write_otlp(path, given.large_mb))
+    seconds, peak = measured("read-1", large, runs=1)
+    print(f"OTLP JSON, {large.stat().st_size / 1e6:.0f} MB: {seconds:.1f} s, "
+          f"{peak:.0f} MB peak (aim below 400 MB)")  # fmt: skip
+    large.unlink()
+
+
+if __name__ == "__main__":
+    main()
