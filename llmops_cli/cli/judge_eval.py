@@ -1,14 +1,40 @@
-"""``llmops judge-eval``: may this routing judge be trusted with the traffic?"""
+"""``llmops judge-eval``: may this routing judge be trusted with the traffic?
 
-from typing import Annotated
+``llmops judge-eval plan`` is the command ``judge-plan`` by another name, and so for every other
+command that begins with ``judge-``; a log of that name is ``./plan``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
+from llmops_cli.cli import judge_plan
 from llmops_cli.cli.logs import bad_row_findings, say_bad_rows
 from llmops_cli.cli.options import Shared, command
 from llmops_cli.cli.show import finish
+from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.report import Finding
+
+if TYPE_CHECKING:
+    from llmops_cli.traffic import BadRow
 
 __all__ = ["judge_eval", "register"]
+
+
+class JudgeEval(TyperCommand):
+    """The command; a first argument that names another judge command is that command."""
+
+    def make_context(
+        self, info_name: Any, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        """As the parser's, for the command that is meant."""
+        siblings: Mapping[str, Any] = parent.command.commands if parent is not None else {}
+        other = siblings.get(f"judge-{args[0]}") if args else None
+        if other is not None and other is not self:
+            return other.make_context(f"judge-{args[0]}", args[1:], parent=parent, **extra)
+        return super().make_context(info_name, args, parent=parent, **extra)
 
 
 def _column(name: str, what: str) -> typer.models.OptionInfo:
@@ -17,12 +43,22 @@ def _column(name: str, what: str) -> typer.models.OptionInfo:
     )
 
 
+def _model(name: str) -> typer.models.OptionInfo:
+    return typer.Option(
+        f"--{name}",
+        metavar="COLUMN",
+        help=f"Column that holds whether the {name} model is right.",
+        show_default=f"{name}_correct",
+    )
+
+
 def judge_eval(
     paths: Annotated[
         list[str],
         typer.Argument(
             metavar="PATH",
-            help="Decisions: CSV, JSON lines or Parquet; files, folders, globs, or - for CSV.",
+            help="Decisions: CSV, JSON lines, OTLP traces or Parquet; files, folders, globs, or "
+            "- for CSV.",
             show_default=False,
         ),
     ],
@@ -33,55 +69,167 @@ def judge_eval(
     against: Annotated[
         str,
         typer.Option(
-            "--against", metavar="NAME", help="Gate against threshold | break-even | both."
+            "--against",
+            metavar="NAME",
+            help="Gate against threshold | break-even | both (the threshold alone without both "
+            "models' outcomes).",
         ),
-    ] = "threshold",
+    ] = "both",
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Bounds that hold however often you look.")
+    ] = False,
+    sprt: Annotated[
+        str,
+        typer.Option(
+            "--sprt",
+            metavar="LOW,HIGH",
+            help="Sequential probability ratio test of two accuracies instead of the threshold.",
+            show_default=False,
+        ),
+    ] = "",
     level: Annotated[
         float, typer.Option("--level", metavar="SHARE", help="Confidence of shown intervals.")
     ] = 0.95,
     judge: Annotated[str, _column("judge", "the verdict")] = "",
     gold: Annotated[str, _column("gold", "the truth")] = "",
+    score: Annotated[str, _column("score", "a score instead of the verdict")] = "",
+    cut: Annotated[
+        float | None,
+        typer.Option("--cut", metavar="SCORE", help="Accept from this score.", show_default="0.5"),
+    ] = None,
+    confidence: Annotated[
+        str, _column("confidence", "the probability, stated by the judge, that it is right")
+    ] = "",
     cluster: Annotated[str, _column("cluster", "what rows depend on")] = "",
     task: Annotated[str, _column("task", "the task class")] = "",
+    weak: Annotated[str, _model("weak")] = "",
+    strong: Annotated[str, _model("strong")] = "",
+    tiers: Annotated[
+        str,
+        typer.Option(
+            "--tiers",
+            metavar="NAMES",
+            help="Classes of the verdicts, cheapest first: small,medium,large.",
+            show_default=False,
+        ),
+    ] = "",
+    under_cost: Annotated[
+        float, typer.Option("--under-cost", metavar="COST", help="Of a tier too cheap, per tier.")
+    ] = 1.0,
+    over_cost: Annotated[
+        float, typer.Option("--over-cost", metavar="COST", help="Of a tier too dear, per tier.")
+    ] = 1.0,
+    multiplicity: Annotated[
+        str,
+        typer.Option("--multiplicity", metavar="NAME", help="Claims about tasks: holm | bh."),
+    ] = "holm",
+    earlier: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--earlier",
+            metavar="PATH",
+            help="An earlier log, to see what has moved; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     shared: Shared,
 ) -> None:
     """Say whether a routing judge can be trusted.
 
     How reliable it is, and whether there are enough labels to say so.
 
-    Reads CSV, JSON lines or Parquet with the columns judge and gold (1/0, true/false, yes/no,
-    accept/reject): the judge says that the weak model's answer will do, and whether it really
-    does. With weak_correct and strong_correct the break-even r* of the traffic is computed too.
-    The gate passes when the one-sided 95 % lower bound of the accuracy exceeds the threshold.
+    Reads verdicts and truths: 1/0, true/false, yes/no, accept/reject (the weak model's answer
+    will do), tiers (small, medium, large; 1, 2, 3) or the better of two answers (A, B, tie; the
+    other order in judge_swapped). Further runs of the judge are judge_2, judge_3 and so on. With
+    weak_correct and strong_correct the break-even r* of the traffic is computed too. The gate
+    passes when the one-sided 95 % lower bound of the accuracy exceeds both bars.
+
+    `llmops judge-eval plan` says how many labels that takes.
     """
     from llmops_cli.judge import JudgeParameters
     from llmops_cli.judge import judge_eval as evaluate
     from llmops_cli.traffic.decisions import read_decisions
 
-    parameters = JudgeParameters(
-        threshold=threshold, against=against, level=level, seed=shared.seed
-    )
-    given = {"judge": judge, "gold": gold, "cluster": cluster, "task": task}
+    given = {
+        "judge": judge, "gold": gold, "score": score, "confidence": confidence,
+        "cluster": cluster, "task": task, "weak_correct": weak, "strong_correct": strong,
+    }  # fmt: skip
     names = {ours: theirs for ours, theirs in given.items() if theirs}
-    decisions = read_decisions(paths, names=names, max_bad_rows=shared.max_bad_rows)
+    asked = JudgeParameters(
+        threshold=threshold, against=against, level=level, seed=shared.seed, cut=cut,
+        under_cost=under_cost, over_cost=over_cost, sequential=sequential,
+        sprt=_pair(sprt), multiplicity=multiplicity,
+    )  # fmt: skip
+    wanted = tuple(name.strip() for name in tiers.split(",") if name.strip())
+    decisions = read_decisions(paths, names=names, tiers=wanted, max_bad_rows=shared.max_bad_rows)
     say_bad_rows(decisions.bad_rows, shared)
+    labels = decisions.labels
+    before = (
+        read_decisions(
+            earlier,
+            names=names,
+            tiers=labels.names if labels.kind == "tiers" else (),
+            max_bad_rows=shared.max_bad_rows,
+        )
+        if earlier
+        else None
+    )
     report = evaluate(
         decisions.frame,
-        parameters,
+        asked.of(labels.kind, labels.names),
         inputs=decisions.files,
-        findings=bad_row_findings(decisions.bad_rows),
+        findings=(*bad_row_findings(decisions.bad_rows), *_unparsable(decisions.unparsable)),
+        copies=decisions.copies,
+        earlier=before.frame if before else None,
     )
     finish(report, shared)
 
 
+def _unparsable(rows: "Sequence[BadRow]") -> tuple[Finding, ...]:
+    if not rows:
+        return ()
+    first = rows[0]
+    return (
+        Finding(
+            slug="judge-unparsable",
+            severity="warning",
+            message=f"{len(rows):,} verdicts cannot be read ({first.message}); they count as wrong "
+            "where the truth is known",
+            hint="mend the parsing of the judge's answers, or --tiers if they are classes",
+            file=first.file,
+            line=first.line,
+            field=first.field,
+            count=len(rows),
+        ),
+    )
+
+
+def _pair(text: str) -> tuple[float, float] | None:
+    if not text:
+        return None
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise LlmopsError(
+            "judge-bad-sprt",
+            f"'{text}' is not two accuracies",
+            hint="--sprt 0.78,0.85",
+            exit_code=ExitCode.USAGE,
+        ) from None
+    return low, high
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
+    """Add the command to the command line, and the planning of its labels."""
     command(
         app,
         "judge-eval",
         examples=(
             "llmops judge-eval decisions.csv",
             "llmops judge-eval decisions.csv --threshold 0.85 -f github -f junit=judge.xml",
-            "llmops judge-eval outcomes.parquet --judge verdict --against both",
+            "llmops judge-eval outcomes.csv --weak mixtral-8x7b --strong gpt-4",
+            "llmops judge-eval traces.jsonl --judge routing_judge --gold human --sequential",
         ),
     )(judge_eval)
+    app.registered_commands[-1].cls = JudgeEval
+    judge_plan.register(app)

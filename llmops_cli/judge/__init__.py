@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from llmops_cli.judge.model import AGAINST, JudgeParameters
-from llmops_cli.judge.report import evaluate
+from llmops_cli.judge.report import Question, evaluate
 from llmops_cli.report import Finding, Report
 
 __all__ = ["AGAINST", "JudgeParameters", "judge_eval"]
@@ -21,27 +21,39 @@ def judge_eval(
     *,
     inputs: Sequence[str] = (),
     findings: Sequence[Finding] = (),
+    copies: Sequence[str] = (),
+    earlier: pd.DataFrame | None = None,
 ) -> Report:
     """Say how reliable a routing judge is, and whether there are enough labels to say so.
 
     Args:
-        decisions: one row per decision with labels 1, 0 or 2 (none) in ``judge`` and ``gold``;
-            ``weak_correct`` and ``strong_correct`` (the same labels), ``cluster``, ``task``
-            (text), ``weak_cost_usd``, ``strong_cost_usd`` and ``judge_cost_usd`` are used
-            where they are. Without ``gold`` the weak model's outcome is the truth.
+        decisions: one row per decision, with the code of a label in ``judge`` and ``gold``: 1
+            the weak answer will do, 0 it will not, 2 no label (for other kinds of verdicts the
+            codes of ``parameters.names``, and their number for none). Used where they are:
+            ``score`` instead of a verdict, ``confidence``, ``judge_swapped`` (the same pair in
+            the other order), ``judge_2`` … (the same decision again), ``weak_correct`` and
+            ``strong_correct`` (1, 0, 2), ``cluster``, ``task``, ``timestamp`` (seconds since
+            1970), ``length``, and costs and latencies. Without ``gold`` the weak model's
+            outcome is the truth.
         parameters: threshold and what the judge is held against; defaults ask for more than
-            80 %.
+            80 %, and more than the break-even where both outcomes are known.
         inputs: what the report names as its input.
         findings: what reading the decisions found; shown with ours.
+        copies: names of other columns of the log that repeat the truth.
+        earlier: decisions of an earlier log, to compare with.
 
     Returns:
-        A report whose gate passes when the one-sided 95 % lower bound (Clopper-Pearson, or
-        the cluster bootstrap where that is wider) exceeds the bar, fails when the upper
-        bound does not, and is inconclusive in between.
+        A report whose gate passes when the one-sided 95 % lower bound (Clopper-Pearson, wider
+        with clusters) exceeds the bar, fails when the upper bound does not, and is
+        inconclusive in between.
 
     Raises:
-        LlmopsError: ``judge-no-labels`` without any truth or pair of outcomes, and
-            ``judge-no-outcomes`` when the break-even is asked for without both outcomes.
+        LlmopsError: ``judge-no-labels`` without any truth or pair of outcomes,
+            ``judge-all-abstained`` without any verdict on a labelled row, ``judge-no-outcomes``
+            when the break-even alone is asked for without both outcomes, and ``judge-no-cut``
+            for scores that no cut turns into verdicts.
     """
-    given = parameters or JudgeParameters()
-    return evaluate(decisions, given, inputs=tuple(inputs), findings=tuple(findings))
+    question = Question(
+        inputs=tuple(inputs), findings=tuple(findings), copies=tuple(copies), earlier=earlier
+    )
+    return evaluate(decisions, parameters or JudgeParameters(), question)

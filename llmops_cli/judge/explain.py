@@ -1,32 +1,40 @@
 """Where the judge's figures come from: formulas with the reader's own numbers."""
 
-from llmops_cli.judge.economics import BreakEven
+from llmops_cli.judge.gate import Evidence
 from llmops_cli.judge.kernel import Tally
-from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.judge.reliability import Accuracy
 from llmops_cli.report import Explanation
 
 __all__ = ["explanations"]
 
 
-def explanations(
-    given: JudgeParameters, counts: Tally, found: Accuracy | None, even: BreakEven | None
-) -> tuple[Explanation, ...]:
+def explanations(evidence: Evidence, counts: Tally) -> tuple[Explanation, ...]:
     """The gate, the rates, kappa and the break-even, as far as they were computed."""
     items: list[Explanation] = []
+    found = evidence.found
     if found is not None:
-        items += [_gate(given, found), _rates(counts), _kappa(counts)]
-    if even is not None:
-        items.append(_break_even(counts, even))
+        items.append(_gate(evidence, found))
+        if evidence.parameters.kind == "binary":
+            items.append(_rates(evidence))
+        items += [_kappa(evidence), *_more(evidence)]
+    if evidence.even is not None:
+        items.append(_break_even(evidence, counts))
     return tuple(items)
 
 
-def _gate(given: JudgeParameters, found: Accuracy) -> Explanation:
+def _gate(evidence: Evidence, found: Accuracy) -> Explanation:
     clustered = (
-        "clusters are resampled whole; the wider of that and the exact interval decides"
+        "clusters are drawn at random; the widest of three intervals decides"
         if found.clusters
         else "decisions are independent; name a cluster column if they are not"
     )
+    source = (
+        "Clopper & Pearson 1934, each end a one-sided 95 % bound; effective sample size: Korn & "
+        "Graubard 1998; cluster bootstrap: Davison & Hinkley 1997"
+    )
+    if evidence.parameters.sequential:
+        source = "betting: Waudby-Smith & Ramdas 2024, each end valid over all looks"
+        clustered = "decisions come in an order that does not depend on what they are"
     return Explanation(
         of="the accuracy gate",
         formula="pass: lower bound > threshold; fail: upper bound <= threshold",
@@ -36,26 +44,25 @@ def _gate(given: JudgeParameters, found: Accuracy) -> Explanation:
             ("accuracy", found.value),
             ("lower bound", found.gate.low),
             ("upper bound", found.gate.high),
-            ("threshold", given.threshold),
+            ("threshold", evidence.parameters.threshold),
         ),
         assumptions=("labelled decisions are a random sample of the traffic", clustered),
-        source="Clopper & Pearson 1934, each end a one-sided 95 % bound; "
-        "cluster bootstrap: Davison & Hinkley 1997",
+        source=source,
     )
 
 
-def _rates(counts: Tally) -> Explanation:
-    table = counts.confusion
+def _rates(evidence: Evidence) -> Explanation:
+    table = evidence.given.table
     return Explanation(
         of="sensitivity and specificity",
         formula="sensitivity = tp / positives; specificity = tn / negatives",
         numbers=(
-            ("tp", table.tp),
-            ("fp", table.fp),
-            ("tn", table.tn),
-            ("fn", table.fn),
-            ("positives", counts.positives),
-            ("negatives", counts.negatives),
+            ("tp", int(table[1, 1])),
+            ("fp", int(table[1, 0])),
+            ("tn", int(table[0, 0])),
+            ("fn", int(table[0, 1])),
+            ("positives", int(table[:, 1].sum())),
+            ("negatives", int(table[:, 0].sum())),
         ),
         assumptions=(
             (
@@ -68,28 +75,64 @@ def _rates(counts: Tally) -> Explanation:
     )
 
 
-def _kappa(counts: Tally) -> Explanation:
-    table = counts.confusion
+def _kappa(evidence: Evidence) -> Explanation:
+    table = evidence.given.table[:-1]
+    n = int(table.sum())
     return Explanation(
         of="Cohen's kappa",
         formula="(observed - chance) / (1 - chance)",
         numbers=(
-            ("observed", table.correct / table.n if table.n else 0.0),
-            ("verdicts of yes", table.said_yes),
-            ("truths of yes", table.positives),
-            ("n", table.n),
+            ("observed", float(table.trace()) / n if n else 0.0),
+            (
+                "chance",
+                float(table.sum(axis=0) @ table.sum(axis=1)) / n**2 if n else 0.0,
+            ),
+            ("n", n),
         ),
-        source="Cohen 1960; interval: Fleiss, Cohen & Everitt 1969",
+        source="Cohen 1960; interval: Fleiss, Cohen & Everitt 1969, on Fisher's scale",
     )
 
 
-def _break_even(counts: Tally, even: BreakEven) -> Explanation:
+def _more(evidence: Evidence) -> tuple[Explanation, ...]:
+    """The figures of -v, where their definitions are not in their names."""
+    parameters = evidence.parameters
+    items = [
+        Explanation(
+            of="Gwet's AC1",
+            formula="(observed - chance) / (1 - chance), chance = sum m (1 - m) / (k - 1)",
+            assumptions=("m is the mean share of a class over verdicts and truths",),
+            source="Gwet 2008",
+        ),
+        Explanation(
+            of="Krippendorff's alpha",
+            formula="1 - observed / expected disagreement",
+            source="Krippendorff 2011; decisions (or clusters) are resampled whole",
+        ),
+    ]
+    if parameters.kind != "pairwise":
+        items.append(
+            Explanation(
+                of="cost-weighted error",
+                formula="mean of tiers off x cost of the side",
+                numbers=(
+                    ("too cheap, per tier", parameters.under_cost),
+                    ("too dear, per tier", parameters.over_cost),
+                ),
+                assumptions=("decisions without a verdict are not in it",),
+            )
+        )
+    return tuple(items)
+
+
+def _break_even(evidence: Evidence, counts: Tally) -> Explanation:
+    even = evidence.even
+    strong, weak = (even.only_strong, even.only_weak) if even else (0, 0)
     return Explanation(
         of="break-even reliability r*",
         formula="r* = n01 / (n01 + n10)",
         numbers=(
-            ("n01, only the strong model right", even.only_strong),
-            ("n10, only the weak model right", even.only_weak),
+            ("n01, only the strong model right", strong),
+            ("n10, only the weak model right", weak),
             ("paired outcomes", counts.paired),
         ),
         assumptions=(

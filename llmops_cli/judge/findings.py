@@ -1,37 +1,50 @@
 """What the reader of a judge's figures must know about the labels behind them."""
 
-import pandas as pd
+import numpy as np
 
-from llmops_cli.judge.kernel import Tally
+from llmops_cli.judge.cases import Cases
+from llmops_cli.judge.economics import BreakEven
+from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.judge.reliability import Accuracy
 from llmops_cli.report import Finding
 
 __all__ = ["own_findings"]
 
 _FEW_CLUSTERS = 20
-_SUSPICIOUS = 50
 
 
 def own_findings(
-    decisions: pd.DataFrame, counts: Tally, found: Accuracy | None
+    given: Cases, parameters: JudgeParameters, found: Accuracy | None, even: BreakEven | None
 ) -> tuple[Finding, ...]:
-    """Warnings about missing, one-sided, clustered or too perfect labels."""
+    """Warnings about missing, one-sided, clustered or constant labels."""
     if found is None:
         return ()
     candidates = (
-        _truth(decisions),
-        _unlabelled(counts),
-        _abstained(counts),
-        _one_class(counts),
-        _majority(counts, found),
-        _perfect(counts, found),
+        _abstained(given),
+        _one_class(given, parameters),
+        _majority(given, found),
         _clusters(found),
+        _no_outcomes(parameters, even),
+        _gold_from_outcome(given),
+        _unlabelled(given),
+        _without_confidence(given),
     )
     return tuple(item for item in candidates if item is not None)
 
 
-def _truth(decisions: pd.DataFrame) -> Finding | None:
-    if "gold" in decisions:
+def _no_outcomes(parameters: JudgeParameters, even: BreakEven | None) -> Finding | None:
+    if parameters.against != "both" or even is not None or parameters.kind != "binary":
+        return None
+    return Finding(
+        slug="judge-threshold-alone",
+        severity="note",
+        message="without both models' outcomes there is no break-even: the threshold alone decides",
+        hint="weak_correct and strong_correct, of a random sample, give it",
+    )
+
+
+def _gold_from_outcome(given: Cases) -> Finding | None:
+    if not given.from_outcome:
         return None
     return Finding(
         slug="judge-gold-from-outcome",
@@ -40,46 +53,59 @@ def _truth(decisions: pd.DataFrame) -> Finding | None:
     )
 
 
-def _unlabelled(counts: Tally) -> Finding | None:
-    missing = counts.rows - counts.labelled
+def _unlabelled(given: Cases) -> Finding | None:
+    missing = len(given.gold) - int(given.labelled.sum())
     if not missing:
         return None
     return Finding(
         slug="judge-unlabelled",
         severity="note",
-        message=f"{missing:,} of {counts.rows:,} decisions have no truth and are left out",
+        message=f"{missing:,} of {len(given.gold):,} decisions have no truth and are left out",
         hint="the labelled ones must be a random sample, or the figures speak only of themselves",
         count=missing,
     )
 
 
-def _abstained(counts: Tally) -> Finding | None:
-    if not counts.abstained:
+def _abstained(given: Cases) -> Finding | None:
+    silent = int(given.table[-1].sum())
+    if not silent:
         return None
     return Finding(
         slug="judge-abstained",
         severity="warning",
-        message=f"{counts.abstained:,} labelled decisions have no verdict and count as wrong",
-        count=counts.abstained,
+        message=f"{silent:,} labelled decisions have no verdict and count as wrong",
+        count=silent,
     )
 
 
-def _one_class(counts: Tally) -> Finding | None:
-    if counts.positives and counts.negatives:
-        return None
-    only = "will do" if counts.positives else "will not do"
+def _one_class(given: Cases, parameters: JudgeParameters) -> Finding | None:
+    counts = given.table.sum(axis=0)
+    if (counts > 0).sum() > 1:
+        absent = [name for name, n in zip(given.names, counts, strict=True) if not n]
+        if parameters.kind != "tiers" or not absent:
+            return None
+        return Finding(
+            slug="judge-missing-tier",
+            severity="warning",
+            message=f"no decision truly needs {' or '.join(absent)}: nothing is known about it",
+            hint="label decisions of every tier",
+        )
+    only = given.names[int(counts.argmax())]
+    if parameters.kind == "binary":
+        only = "will do" if counts[1] else "will not do"
+    what = "the weak answer " if parameters.kind == "binary" else "the truth is "
     return Finding(
         slug="judge-one-class",
         severity="warning",
-        message=f"in every labelled decision the weak answer {only}: "
-        "nothing is known about the other case",
-        hint="label decisions of both kinds",
+        message=f"in every labelled decision {what}{only}: nothing is known about the other case",
+        hint="label decisions of every kind",
     )
 
 
-def _majority(counts: Tally, found: Accuracy) -> Finding | None:
-    baseline = max(counts.positives, counts.negatives) / counts.labelled
-    if found.value > baseline or not (counts.positives and counts.negatives):
+def _majority(given: Cases, found: Accuracy) -> Finding | None:
+    counts = given.table.sum(axis=0)
+    baseline = int(counts.max()) / found.labelled
+    if found.value > baseline or (counts > 0).sum() < 2:  # noqa: PLR2004 - both kinds
         return None
     return Finding(
         slug="judge-no-better-than-constant",
@@ -87,17 +113,6 @@ def _majority(counts: Tally, found: Accuracy) -> Finding | None:
         message=f"always giving the commoner answer is right in {100 * baseline:.1f} %, "
         f"the judge in {100 * found.value:.1f} %",
         hint="accuracy hides it: look at sensitivity, specificity and kappa",
-    )
-
-
-def _perfect(counts: Tally, found: Accuracy) -> Finding | None:
-    if found.correct < counts.labelled or counts.labelled < _SUSPICIOUS:
-        return None
-    return Finding(
-        slug="judge-labels-identical",
-        severity="warning",
-        message=f"verdict and truth agree in all {counts.labelled:,} decisions",
-        hint="check that the labels do not come from the judge itself",
     )
 
 
@@ -113,4 +128,20 @@ def _clusters(found: Accuracy) -> Finding | None:
         else f"only {found.clusters} clusters: intervals from so few are too short",
         hint="label decisions of more conversations, templates or users",
         count=found.clusters,
+    )
+
+
+def _without_confidence(given: Cases) -> Finding | None:
+    if "confidence" not in given.frame:
+        return None
+    values = given.frame["confidence"].to_numpy(dtype=np.float64)
+    lacking = int((given.answered & ~np.isfinite(values)).sum())
+    if not lacking:
+        return None
+    return Finding(
+        slug="judge-without-confidence",
+        severity="note",
+        message=f"{lacking:,} verdicts state no confidence and are left out of the calibration",
+        field="confidence",
+        count=lacking,
     )

@@ -22,6 +22,11 @@ class Tally:
 
     cells: Ints
 
+    @classmethod
+    def none(cls) -> "Tally":
+        """No decision at all."""
+        return cls(np.zeros((3, 3, 3, 3), np.int64))
+
     def __add__(self, other: "Tally") -> "Tally":
         """Both parts together."""
         return Tally(self.cells + other.cells)

@@ -1,7 +1,7 @@
 """What a judge evaluation is asked, and the mathematics of its gate: bounds and label budgets."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from statistics import NormalDist
 
@@ -10,10 +10,25 @@ import numpy.typing as npt
 
 from llmops_cli.errors import ExitCode, LlmopsError
 
-__all__ = ["AGAINST", "GATE_LEVEL", "JudgeParameters", "labels_needed", "least_correct"]
+__all__ = [
+    "AGAINST",
+    "GATE_LEVEL",
+    "KINDS",
+    "MULTIPLICITY",
+    "JudgeParameters",
+    "labels_needed",
+    "least_correct",
+    "usage",
+]
 
 AGAINST: tuple[str, ...] = ("threshold", "break-even", "both")
 """What the judge's accuracy is held against."""
+
+KINDS: tuple[str, ...] = ("binary", "tiers", "pairwise")
+"""What verdicts are: the weak answer will do or not, one of ordered tiers, the better of two."""
+
+MULTIPLICITY: tuple[str, ...] = ("holm", "bh")
+"""How claims about many tasks are kept honest: no false one, or few false ones."""
 
 GATE_LEVEL = 0.90
 """Two-sided, so that each end is a one-sided 95 % bound."""
@@ -30,38 +45,95 @@ class JudgeParameters:
     Attributes:
         threshold: accuracy that the one-sided 95 % lower bound must exceed.
         against: ``threshold``, ``break-even`` (the accuracy below which following the judge
-            does worse than always using the strong model), or ``both``.
+            does worse than always using the strong model), or ``both``; without both models'
+            outcomes ``both`` is the threshold alone.
         level: two-sided confidence of displayed intervals.
         power: chance of a decision that the label budget is computed for.
-        seed: seed of the cluster bootstrap.
+        seed: seed of every resampling and split.
+        kind: what verdicts are, one of :data:`KINDS`.
+        tiers: names of the classes by code, cheapest first; only for ``tiers``.
+        cut: the weak answer will do where ``score`` is at least this; only without verdicts.
+        under_cost: what it costs to use a tier too cheap, per tier.
+        over_cost: what it costs to use a tier too dear, per tier.
+        sequential: bounds that hold however often one looks while labels arrive.
+        sprt: the two accuracies of a sequential probability ratio test, or none.
+        multiplicity: one of :data:`MULTIPLICITY`, for claims about tasks.
     """
 
     threshold: float = 0.80
-    against: str = "threshold"
+    against: str = "both"
     level: float = 0.95
     power: float = 0.80
     seed: int = 0
+    kind: str = "binary"
+    tiers: tuple[str, ...] = ()
+    cut: float | None = None
+    under_cost: float = 1.0
+    over_cost: float = 1.0
+    sequential: bool = False
+    sprt: tuple[float, float] | None = None
+    multiplicity: str = "holm"
 
     def __post_init__(self) -> None:
         """Refuse, with the usage exit code, what cannot be answered."""
         for name in ("threshold", "level", "power"):
             value = getattr(self, name)
             if not 0 < value < 1:
-                raise _usage(
+                raise usage(
                     f"judge-bad-{name}",
                     f"--{name} {value:g} does not lie between 0 and 1",
                     "80 % is 0.8",
                 )
-        if self.against not in AGAINST:
-            near = get_close_matches(self.against, AGAINST, n=1)
-            raise _usage(
-                "judge-bad-against",
-                f"'{self.against}' is nothing to hold a judge against",
-                f"did you mean '{near[0]}'?" if near else f"one of {', '.join(AGAINST)}",
+        for name, known in (
+            ("against", AGAINST), ("multiplicity", MULTIPLICITY), ("kind", KINDS)
+        ):  # fmt: skip
+            _one_of(name, getattr(self, name), known)
+        for name in ("under_cost", "over_cost"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise usage("judge-bad-cost", f"{value:g} is not a cost", "0 or more is")
+        if self.sprt is not None and not 0 < self.sprt[0] < self.sprt[1] < 1:
+            raise usage(
+                "judge-bad-sprt",
+                "the two accuracies must lie between 0 and 1, the lower one first",
+                "0.78,0.85",
             )
+        if self.kind == "tiers" and len(self.tiers) < 2:  # noqa: PLR2004 - one tier is no choice
+            raise usage("judge-bad-tiers", "there are fewer than two tiers", "name them all")
+
+    def of(self, kind: str, names: tuple[str, ...]) -> "JudgeParameters":
+        """The same question of another kind of verdicts.
+
+        Args:
+            kind: one of :data:`KINDS`.
+            names: the classes by code; they matter where they are tiers.
+        """
+        return replace(self, kind=kind, tiers=names if kind == "tiers" else ())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes by code; the code after the last one is no verdict, no truth."""
+        return {
+            "binary": ("escalate", "accept"),
+            "tiers": self.tiers,
+            "pairwise": ("A", "B", "tie"),
+        }[self.kind]
 
 
-def _usage(slug: str, message: str, hint: str) -> LlmopsError:
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value in known:
+        return
+    near = get_close_matches(value, known, n=1)
+    what = {"against": "nothing to hold a judge against"}.get(name, f"no {name}")
+    raise usage(
+        f"judge-bad-{name}",
+        f"'{value}' is {what}",
+        f"did you mean '{near[0]}'?" if near else f"one of {', '.join(known)}",
+    )
+
+
+def usage(slug: str, message: str, hint: str) -> LlmopsError:
+    """What the user asked for cannot be answered, whatever the data."""
     return LlmopsError(slug, message, hint=hint, exit_code=ExitCode.USAGE)
 
 

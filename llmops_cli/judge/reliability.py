@@ -4,19 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from llmops_cli.judge.kernel import MISSING, Tally, labels
+from llmops_cli.judge.cases import Cases
 from llmops_cli.judge.model import GATE_LEVEL, JudgeParameters
 from llmops_cli.report import Measure
-from llmops_cli.stats.agreement import cohen_kappa, kappa_interval
-from llmops_cli.stats.bootstrap import bootstrap_ratio, cluster_sums
+from llmops_cli.stats.bootstrap import bootstrap_ratio
+from llmops_cli.stats.clustering import Clustering, clustered_share_interval, clustering
 from llmops_cli.stats.intervals import Interval, clopper_pearson, wilson
-from llmops_cli.stats.power import design_effect
 
-__all__ = ["Accuracy", "accuracy", "kappa", "rate", "rates"]
+__all__ = ["Accuracy", "accuracy", "estimate", "rate", "rates"]
 
 _FEW = 2
+_WHOLE = Interval(0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,9 @@ class Accuracy:
         shown: for display.
         gate: the interval whose ends are one-sided 95 % bounds.
         strict: the interval whose ends are one-sided 97.5 % bounds, for two bounds at once.
-        clusters: clusters that were resampled; 0 without a cluster column.
-        design_effect: how many times the variance of independent rows; 1 without clusters.
+        clustering: how rows of a cluster resemble each other; None without clusters, or with
+            one alone.
+        clusters: how many there are; 0 without a cluster column.
     """
 
     correct: int
@@ -38,8 +38,8 @@ class Accuracy:
     shown: Interval
     gate: Interval
     strict: Interval
+    clustering: Clustering | None
     clusters: int
-    design_effect: float
 
     @property
     def value(self) -> float:
@@ -47,56 +47,87 @@ class Accuracy:
         return self.correct / self.labelled
 
     @property
+    def design_effect(self) -> float:
+        """How many times the variance of independent rows; 1 without clusters."""
+        if self.clustering is not None:
+            return self.clustering.design_effect
+        # One cluster is one observation, however many rows it has.
+        return float(self.labelled) if self.clusters else 1.0
+
+    @property
     def method(self) -> str:
         """How the gate's interval was made."""
         if not self.clusters:
             return "Clopper-Pearson, each end a one-sided 95 % bound"
-        return "the wider of Clopper-Pearson and cluster bootstrap, each end a one-sided 95 % bound"
+        return (
+            "the widest of Clopper-Pearson, the same at the effective sample size, and cluster "
+            "bootstrap; each end a one-sided 95 % bound"
+        )
 
 
-def accuracy(decisions: pd.DataFrame, counts: Tally, given: JudgeParameters) -> Accuracy:
+def accuracy(given: Cases, parameters: JudgeParameters) -> Accuracy:
     """Accuracy over labelled decisions, with an interval that respects clusters.
 
     With one cluster nothing can be said about another one: the interval is all of [0, 1].
     """
-    correct, labelled = counts.confusion.correct, counts.labelled
-    shown = wilson(correct, labelled, given.level)
+    right = given.right
+    correct, labelled = int(right.sum()), len(right)
+    shown = wilson(correct, labelled, parameters.level)
     gate, strict = (clopper_pearson(correct, labelled, level) for level in (GATE_LEVEL, 0.95))
-    if "cluster" not in decisions:
-        return Accuracy(correct, labelled, shown, gate, strict, 0, 1.0)
-    sums = _per_cluster(decisions)
+    if given.clusters is None:
+        return Accuracy(correct, labelled, shown, gate, strict, None, 0)
+    sums = given.sums(right)
+    found = clustering(sums) if len(sums) >= _FEW else None
+    exact = [
+        _widest(interval, _of_clusters(sums, found, correct, level, parameters.seed))
+        for interval, level in ((gate, GATE_LEVEL), (strict, 0.95))
+    ]
+    shown = _widest(shown, _resampled(sums, parameters.level, parameters.seed))
+    return Accuracy(correct, labelled, shown, exact[0], exact[1], found, len(sums))
 
-    def wider(interval: Interval, level: float) -> Interval:
-        if len(sums) < _FEW:
-            return Interval(0.0, 1.0)
-        drawn = bootstrap_ratio(sums, level=level, seed=given.seed)
-        return Interval(min(interval.low, drawn.low), max(interval.high, drawn.high))
 
-    return Accuracy(
-        correct,
-        labelled,
-        wider(shown, given.level),
-        wider(gate, GATE_LEVEL),
-        wider(strict, 0.95),
-        len(sums),
-        _clustering(sums, correct / labelled),
+def _of_clusters(
+    sums: npt.NDArray[np.float64], found: Clustering | None, correct: int, level: float, seed: int
+) -> Interval:
+    if found is None:
+        return _WHOLE
+    effective = clustered_share_interval(correct, found, level)
+    return _widest(effective, _resampled(sums, level, seed))
+
+
+def _resampled(sums: npt.NDArray[np.float64], level: float, seed: int) -> Interval:
+    return bootstrap_ratio(sums, level=level, seed=seed) if len(sums) >= _FEW else _WHOLE
+
+
+def _widest(*intervals: Interval) -> Interval:
+    return Interval(min(i.low for i in intervals), max(i.high for i in intervals))
+
+
+def estimate(  # noqa: PLR0913 - the parts of a measure
+    name: str,
+    label: str,
+    value: float | None,
+    interval: Interval | None,
+    *,
+    level: float,
+    n: int,
+    method: str,
+    unit: str = "share",
+) -> Measure:
+    """A number with its interval; unknown where it is None or NaN."""
+    known = value is not None and np.isfinite(value)
+    inside = known and interval is not None and np.isfinite([interval.low, interval.high]).all()
+    return Measure(
+        name=name,
+        label=label,
+        value=float(value) if known and value is not None else None,
+        unit=unit,  # type: ignore[arg-type]
+        low=interval.low if inside and interval else None,
+        high=interval.high if inside and interval else None,
+        level=level if inside else None,
+        n=n,
+        method=method,
     )
-
-
-def _per_cluster(decisions: pd.DataFrame) -> npt.NDArray[np.float64]:
-    truth = labels(decisions, "gold" if "gold" in decisions else "weak_correct")
-    known = truth != MISSING
-    right = labels(decisions, "judge")[known] == truth[known]
-    codes, _ = pd.factorize(decisions["cluster"].to_numpy(dtype=object)[known])
-    values = np.column_stack([right, np.ones(len(right))]).astype(np.float64)
-    return cluster_sums(values, codes.astype(np.int64))
-
-
-def _clustering(sums: npt.NDArray[np.float64], share: float) -> float:
-    # One cluster is one observation, however many rows it has.
-    if len(sums) < _FEW:
-        return float(sums[:, 1].sum())
-    return design_effect(sums, share * (1 - share))
 
 
 def rate(name: str, label: str, successes: int, n: int, level: float) -> Measure:
@@ -104,47 +135,41 @@ def rate(name: str, label: str, successes: int, n: int, level: float) -> Measure
     if n == 0:
         return Measure(name=name, label=label, value=None, unit="share", n=0, method="no such rows")
     interval = wilson(successes, n, level)
-    return Measure(
-        name=name,
-        label=label,
-        value=successes / n,
-        unit="share",
-        low=interval.low,
-        high=interval.high,
-        level=level,
-        n=n,
-        method="Wilson",
-    )
+    return estimate(name, label, successes / n, interval, level=level, n=n, method="Wilson")
 
 
-def rates(counts: Tally, level: float) -> tuple[Measure, ...]:
-    """Sensitivity, specificity, the two predictive values, and the majority baseline."""
-    table = counts.confusion
-    larger = max(counts.positives, counts.negatives)
+def rates(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
+    """Sensitivity, specificity, the two predictive values: with clusters, over whole ones."""
+    judge, gold = given.judge, given.gold
     return (
-        rate("sensitivity", "sensitivity (TPR)", table.tp, counts.positives, level),
-        rate("specificity", "specificity (TNR)", table.tn, counts.negatives, level),
-        rate("precision", "accepted and right (precision)", table.tp, table.said_yes, level),
-        rate(
-            "negative_predictive_value", "escalated and rightly so", table.tn, table.said_no, level
+        _share("sensitivity", "sensitivity (TPR)", given, (gold == 1, judge == 1), parameters),
+        _share("specificity", "specificity (TNR)", given, (gold == 0, judge == 0), parameters),
+        _share(
+            "precision", "accepted and right (precision)", given,
+            (given.labelled & (judge == 1), gold == 1), parameters,
         ),
-        rate("majority_baseline", "always the commoner answer", larger, counts.labelled, level),
-    )
+        _share(
+            "negative_predictive_value", "escalated and rightly so", given,
+            (given.labelled & (judge == 0), gold == 0), parameters,
+        ),
+    )  # fmt: skip
 
 
-def kappa(counts: Tally, level: float) -> Measure:
-    """Cohen's kappa of verdict and truth, where both are known."""
-    table = counts.confusion
-    value = cohen_kappa(table.table()) if table.n else None
-    known = value is not None and np.isfinite(value)
-    interval = kappa_interval(table.table(), level) if known else None
-    return Measure(
-        name="cohens_kappa",
-        label="Cohen's kappa",
-        value=value if known else None,
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        level=level if interval else None,
-        n=table.n,
-        method="Fleiss-Cohen-Everitt" if known else "undefined: one answer throughout",
-    )
+def _share(
+    name: str,
+    label: str,
+    given: Cases,
+    part: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
+    parameters: JudgeParameters,
+) -> Measure:
+    rows, hits = part
+    plain = rate(name, label, int((rows & hits).sum()), int(rows.sum()), parameters.level)
+    if given.clusters is None or not plain.n or plain.value is None:
+        return plain
+    sums = given.sums(hits[rows].astype(np.float64), rows)
+    own = wilson(int((rows & hits).sum()), int(rows.sum()), parameters.level)
+    interval = _widest(own, _resampled(sums, parameters.level, parameters.seed))
+    return estimate(
+        name, label, plain.value, interval,
+        level=parameters.level, n=plain.n, method="wider of Wilson and cluster bootstrap",
+    )  # fmt: skip

@@ -1,68 +1,132 @@
-"""Tallies become a Report: the answer in a sentence, the rates, the gate, the break-even."""
+"""Figures become a Report: the answer in a sentence, the gate, the rates, the break-even."""
 
-import math
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
 from llmops_cli.errors import LlmopsError
-from llmops_cli.judge.economics import BreakEven, break_even, following, margin
+from llmops_cli.judge.agreement import agreement, cost_error, kappa
+from llmops_cli.judge.cases import Cases, cases
+from llmops_cli.judge.confidence import Stated, coverage, stated
+from llmops_cli.judge.correction import Corrected, corrected
+from llmops_cli.judge.curves import frontier, reliability_curves, reliability_table
+from llmops_cli.judge.drift import drift
+from llmops_cli.judge.economics import BreakEven, break_even, deferral, following, prices
 from llmops_cli.judge.explain import explanations
 from llmops_cli.judge.findings import own_findings
+from llmops_cli.judge.gate import Evidence, checks
 from llmops_cli.judge.kernel import Tally, tally
-from llmops_cli.judge.model import GATE_LEVEL, JudgeParameters, labels_needed
-from llmops_cli.judge.reliability import Accuracy, accuracy, kappa, rate, rates
-from llmops_cli.report import Check, Column, Finding, Measure, Report, Table, Verdict, fold
+from llmops_cli.judge.log_audit import Audit, audit, refuse
+from llmops_cli.judge.model import JudgeParameters
+from llmops_cli.judge.reliability import Accuracy, accuracy, estimate, rate, rates
+from llmops_cli.judge.stability import positions, repeats, verbosity
+from llmops_cli.judge.tables import confusion, recalls, tasks
+from llmops_cli.judge.thresholds import Cut, cut_measures, nested_cut
+from llmops_cli.report import (
+    Check,
+    Finding,
+    Measure,
+    Report,
+    Scalar,
+    Series,
+    Table,
+    Verdict,
+    fold,
+)
 
-__all__ = ["Evaluation", "evaluate"]
-
-_MOST_PAIRS = 10_000_000
+__all__ = ["Question", "evaluate"]
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Question:
+    """What is asked beside the decisions and the parameters.
+
+    Attributes:
+        inputs: what the report names as its input.
+        findings: what reading the decisions found.
+        copies: names of other columns of the log that repeat the truth.
+        earlier: decisions of an earlier log, to compare with.
+    """
+
+    inputs: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    copies: tuple[str, ...] = ()
+    earlier: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Evaluation:
     """Every figure of the report; ``found`` is None without verdicts on labelled rows."""
 
-    given: JudgeParameters
+    given: Cases
+    parameters: JudgeParameters
     counts: Tally
     found: Accuracy | None
     even: BreakEven | None
+    heard: Audit
+    stated: Stated | None
+    corrected: Corrected | None
+    cut: Cut | None
+
+    @property
+    def evidence(self) -> Evidence:
+        return Evidence(self.given, self.parameters, self.found, self.even, self.counts.paired)
 
 
-def evaluate(
-    decisions: pd.DataFrame,
-    given: JudgeParameters,
-    *,
-    inputs: tuple[str, ...],
-    findings: tuple[Finding, ...],
-) -> Report:
-    """The report of one set of decisions; ``findings`` are those of its reader."""
-    counts = tally(decisions)
-    judged = "judge" in decisions and counts.labelled > 0
-    result = Evaluation(
-        given,
-        counts,
-        accuracy(decisions, counts, given) if judged else None,
-        break_even(counts, given.level),
-    )
+def evaluate(decisions: pd.DataFrame, parameters: JudgeParameters, question: Question) -> Report:
+    """The report of one set of decisions."""
+    given = cases(decisions, parameters)
+    refuse(given)
+    result = _computed(given, parameters, question)
     _refuse(result)
-    checks = _checks(result)
+    decided = (*checks(result.evidence), *result.heard.checks)
+    measures, tables = _measures(result), _tables(result)
+    moved: tuple[Finding, ...] = ()
+    if question.earlier is not None:
+        changes, moved = drift(cases(question.earlier, parameters), given, parameters)
+        measures = (*measures, *changes)
+    own = own_findings(given, parameters, result.found, result.even)
+    through = result.corrected.findings if result.corrected else ()
     return Report(
         command="judge-eval",
         title="Is the routing judge reliable enough?",
-        headline=_headline(result, checks),
-        inputs=inputs,
-        parameters=asdict(given),
-        measures=_measures(decisions, result),
-        checks=checks,
-        tables=_tables(decisions, result),
-        findings=(*findings, *own_findings(decisions, counts, result.found)),
-        explanations=explanations(given, counts, result.found, result.even),
+        headline=_headline(result, decided),
+        inputs=question.inputs,
+        parameters=_plain(parameters),
+        measures=measures,
+        checks=decided,
+        tables=tables,
+        series=_series(result),
+        findings=(*question.findings, *result.heard.findings, *moved, *own, *through),
+        explanations=explanations(result.evidence, result.counts),
     )
 
 
-def _refuse(result: Evaluation) -> None:
-    if result.even is None and result.given.against != "threshold":
+def _computed(given: Cases, parameters: JudgeParameters, question: Question) -> _Evaluation:
+    judged = bool(given.answered.any())
+    counts = tally(given.frame) if parameters.kind == "binary" else Tally.none()
+    return _Evaluation(
+        given,
+        parameters,
+        counts,
+        accuracy(given, parameters) if judged else None,
+        break_even(counts, given, parameters.level, parameters.seed),
+        audit(given, question.copies),
+        stated(given, parameters) if judged else None,
+        corrected(given, parameters),
+        nested_cut(given, parameters) if judged else None,
+    )
+
+
+def _plain(parameters: JudgeParameters) -> dict[str, Scalar]:
+    found: dict[str, Scalar] = {}
+    for name, value in asdict(parameters).items():
+        found[name] = ",".join(map(str, value)) if isinstance(value, tuple) else value
+    return found
+
+
+def _refuse(result: _Evaluation) -> None:
+    if result.even is None and result.parameters.against == "break-even":
         raise LlmopsError(
             "judge-no-outcomes",
             "the break-even needs both models' outcomes, and no row has them",
@@ -78,83 +142,17 @@ def _refuse(result: Evaluation) -> None:
         )
 
 
-def _checks(result: Evaluation) -> tuple[Check, ...]:
-    checks: list[Check] = []
-    found, against = result.found, result.given.against
-    if against in {"threshold", "both"}:
-        bar = result.given.threshold
-        needed = _needed(found, bar, result.given.power)
-        name = "accuracy above the threshold"
-        checks.append(Check.at_least(name, _bounds(found), bar, strict=True, needed=needed))
-    if against in {"break-even", "both"}:
-        exact = break_even(result.counts, 0.95)
-        nothing = Measure(name="accuracy_minus_break_even", value=None, unit="points", n=0)
-        measure = margin(found, exact) if found and exact else nothing
-        needed = _needed_pairs(measure, result.counts.paired)
-        name = "accuracy above break-even"
-        checks.append(Check.at_least(name, measure, 0.0, strict=True, needed=needed))
-    return tuple(checks)
-
-
-def _needed_pairs(measure: Measure, paired: int) -> str:
-    if measure.value is None or measure.low is None or measure.high is None:
-        return "log rows on which the two models differ, with verdicts"
-    reach = measure.value - measure.low if measure.value > 0 else measure.high - measure.value
-    # Widths shrink with the root of the sample; the factor leaves room for 80 % power.
-    wanted = paired * (1.5 * reach / abs(measure.value)) ** 2 if measure.value else math.inf
-    if wanted > _MOST_PAIRS:
-        return "this judge is at break-even, as far as any feasible sample can tell"
-    return f"about {max(wanted - paired, 1):,.0f} more rows with verdict, truth and both outcomes"
-
-
-def _bounds(found: Accuracy | None) -> Measure:
-    name, label = "accuracy_bounds", "accuracy, one-sided 95 % bounds"
-    if found is None:
-        return Measure(name=name, label=label, value=None, unit="share", n=0, method="no verdicts")
-    return Measure(
-        name=name,
-        label=label,
-        value=found.value,
-        unit="share",
-        low=found.gate.low,
-        high=found.gate.high,
-        level=GATE_LEVEL,
-        n=found.labelled,
-        method=found.method,
-    )
-
-
-def _needed(found: Accuracy | None, bar: float, power: float) -> str:
-    if found is None:
-        return "label decisions: none has both a verdict and a truth"
-    if found.gate.low > bar or found.gate.high <= bar:
-        return ""
-    labels = labels_needed(found.value, bar, power=power)
-    if labels is None:
-        return (
-            f"at an accuracy this close to {100 * bar:.1f} % no feasible number of labels decides"
-        )
-    wanted = round(labels * found.design_effect)
-    more = max(wanted - found.labelled, 0)
-    clustered = " in clusters like these" if found.design_effect > 1 else ""
-    if more == 0:
-        return f"about as many labels again{clustered}: this sample was an unlucky one of its size"
-    return (
-        f"about {more:,} more labels{clustered} ({wanted:,} in all) would decide with "
-        f"{100 * power:.0f} % power, if the accuracy is {100 * found.value:.1f} %"
-    )
-
-
-def _headline(result: Evaluation, checks: tuple[Check, ...]) -> str:
+def _headline(result: _Evaluation, decided: tuple[Check, ...]) -> str:
     found, even = result.found, result.even
     if found is None:
         value = even.measure.value if even else None
         share = "unknown" if value is None else f"{100 * value:.1f} %"
         return f"No verdicts to evaluate; on this traffic a judge breaks even at {share}."
+    threshold = f"{100 * result.parameters.threshold:g} %"
     bars = {
-        "threshold": f"{100 * result.given.threshold:g} %",
+        "threshold": threshold,
         "break-even": "its break-even",
-        "both": f"both {100 * result.given.threshold:g} % and its break-even",
+        "both": f"both {threshold} and its break-even",
     }
     words = {
         Verdict.PASS: "is more reliable than",
@@ -162,120 +160,110 @@ def _headline(result: Evaluation, checks: tuple[Check, ...]) -> str:
         Verdict.INCONCLUSIVE: "may or may not be more reliable than",
     }
     return (
-        f"The judge {words[fold(checks)]} {bars[result.given.against]}: right in "
+        f"The judge {words[fold(decided)]} {bars[result.evidence.against]}: right in "
         f"{100 * found.value:.1f} % of {found.labelled:,} labelled decisions, "
         f"at least {100 * found.gate.low:.1f} % with 95 % confidence."
     )
 
 
-def _measures(decisions: pd.DataFrame, result: Evaluation) -> tuple[Measure, ...]:
+def _measures(result: _Evaluation) -> tuple[Measure, ...]:
     # What decides comes first: the text view shows the first few without -v.
-    counts, level, found = result.counts, result.given.level, result.found
+    given, parameters, found = result.given, result.parameters, result.found
     even = (result.even.measure,) if result.even else ()
-    routed = following(decisions, counts, level)
+    routed = following(given, result.counts, parameters) if result.even else ()
     if found is None:
         return (*even, *routed)
-    sensitivity, specificity, precision, negative, majority = rates(counts, level)
     return (
-        _accuracy(found, level),
+        _accuracy(found, parameters.level),
         *even,
-        sensitivity,
-        specificity,
-        majority,
-        kappa(counts, level),
-        *routed,
-        precision,
-        negative,
+        *_by_kind(result, routed),
+        *agreement(given, parameters),
+        *(() if parameters.kind == "pairwise" else cost_error(given, parameters)),
+        *coverage(given, parameters),
+        *repeats(given, parameters),
+        *verbosity(given, parameters),
+        *(result.stated.measures if result.stated else ()),
+        *(cut_measures(result.cut, parameters) if result.cut else ()),
+        *(result.corrected.measures if result.corrected else ()),
         *_clustering(found),
-        *_coverage(counts, level),
+    )
+
+
+def _by_kind(result: _Evaluation, routed: tuple[Measure, ...]) -> tuple[Measure, ...]:
+    given, parameters = result.given, result.parameters
+    if parameters.kind == "binary":
+        sensitivity, specificity, precision, negative = rates(given, parameters)
+        return (
+            sensitivity, specificity, _majority(given, parameters.level),
+            kappa(given, parameters), *routed, precision, negative,
+        )  # fmt: skip
+    return (
+        _majority(given, parameters.level),
+        kappa(given, parameters),
+        *positions(given, parameters),
     )
 
 
 def _accuracy(found: Accuracy, level: float) -> Measure:
-    return Measure(
-        name="accuracy",
-        value=found.value,
-        unit="share",
-        low=found.shown.low,
-        high=found.shown.high,
-        level=level,
-        n=found.labelled,
+    return estimate(
+        "accuracy", "accuracy", found.value, found.shown, level=level, n=found.labelled,
         method="wider of Wilson and cluster bootstrap" if found.clusters else "Wilson",
-    )
+    )  # fmt: skip
 
 
-def _coverage(counts: Tally, level: float) -> tuple[Measure, ...]:
-    if not counts.abstained:
-        return ()
-    answered = counts.labelled - counts.abstained
-    return (rate("coverage", "verdict given", answered, counts.labelled, level),)
+def _majority(given: Cases, level: float) -> Measure:
+    counts = given.table.sum(axis=0)
+    larger, n = int(counts.max()), int(counts.sum())
+    return rate("majority_baseline", "always the commoner answer", larger, n, level)
 
 
 def _clustering(found: Accuracy) -> tuple[Measure, ...]:
     if not found.clusters:
         return ()
-    method = "variance over clusters / variance of independent rows; n counts clusters"
-    effect = Measure(
-        name="design_effect",
-        value=found.design_effect,
-        unit="ratio",
-        n=found.clusters,
-        method=method,
+    method = "1 + (rows of a cluster - 1) x correlation; n counts clusters"
+    correlation = found.clustering.correlation if found.clustering else None
+    return (
+        Measure(
+            name="design_effect", value=found.design_effect, unit="ratio",
+            n=found.clusters, method=method,
+        ),
+        Measure(
+            name="cluster_correlation", label="correlation inside clusters", value=correlation,
+            n=found.clusters, method="analysis of variance",
+        ),
+    )  # fmt: skip
+
+
+def _tables(result: _Evaluation) -> tuple[Table, ...]:
+    given, parameters, found = result.given, result.parameters, result.found
+    if found is None:
+        return _economics(result, None)
+    by_task = tasks(given, parameters)
+    return (
+        confusion(given, parameters.kind),
+        *((by_task,) if by_task else ()),
+        *((recalls(given, parameters.level),) if parameters.kind != "binary" else ()),
+        *((result.corrected.table,) if result.corrected else ()),
+        *_economics(result, found),
+        *(result.stated.tables if result.stated else ()),
+        *result.heard.tables,
     )
-    return (effect,)
 
 
-def _tables(decisions: pd.DataFrame, result: Evaluation) -> tuple[Table, ...]:
-    tables: list[Table] = []
-    if result.found is not None:
-        tables.append(_confusion(result.counts))
-    if "task" in decisions and len(decisions["task"].unique()) > 1:
-        tables.append(_tasks(decisions, result.given.level))
+def _economics(result: _Evaluation, found: Accuracy | None) -> tuple[Table, ...]:
+    kinds = deferral(result.counts)
+    if kinds is None:
+        return ()
+    paid = prices(result.given)
+    logged = {m.name: m.value for m in following(result.given, result.counts, result.parameters)}
+    tables = [frontier(kinds, paid)]
+    if found is not None:
+        stands = found.value, logged.get("quality_difference"), logged.get("cost_ratio")
+        tables.insert(0, reliability_table(kinds, paid, stands))
     return tuple(tables)
 
 
-def _confusion(counts: Tally) -> Table:
-    table = counts.confusion
-    rows = [
-        ("accepted: the weak answer goes out", table.tp, table.fp),
-        ("escalated to the strong model", table.fn, table.tn),
-    ]
-    if counts.abstained:
-        missing = counts.cells[2].sum(axis=(1, 2))
-        rows.append(("no verdict: counts as wrong", int(missing[1]), int(missing[0])))
-    return Table(
-        name="confusion",
-        title="Verdicts and truth",
-        columns=(
-            Column(name="verdict", label="the judge's verdict"),
-            Column(name="will_do", label="weak will do", unit="count"),
-            Column(name="will_not_do", label="will not do", unit="count"),
-        ),
-        rows=tuple(rows),
-    )
-
-
-def _tasks(decisions: pd.DataFrame, level: float) -> Table:
-    rows: list[tuple[str, int, float | None, float | None, float | None, float | None]] = []
-    for task, part in decisions.groupby("task", sort=True):
-        counts = tally(part)
-        share = rate("accuracy", "", counts.confusion.correct, counts.labelled, level)
-        even = break_even(counts, level)
-        value = even.measure.value if even else None
-        rows.append(
-            (str(task) or "(none)", counts.labelled, share.value, share.low, share.high, value)
-        )
-    return Table(
-        name="tasks",
-        title="By task",
-        columns=(
-            Column(name="task", label="task"),
-            Column(name="labelled", label="labels", unit="count"),
-            Column(name="accuracy", label="accuracy", unit="share"),
-            Column(name="low", label="low", unit="share"),
-            Column(name="high", label="high", unit="share"),
-            Column(name="break_even", label="r*", unit="share"),
-        ),
-        rows=tuple(rows),
-        note=f"Wilson intervals, {100 * level:g} %, each task alone: with many tasks some mislead",
-    )
+def _series(result: _Evaluation) -> tuple[Series, ...]:
+    kinds = deferral(result.counts)
+    curves = reliability_curves(kinds, prices(result.given)) if kinds else ()
+    return (*curves, *(result.stated.series if result.stated else ()))

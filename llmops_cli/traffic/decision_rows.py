@@ -1,20 +1,21 @@
-"""Rows of a table file as plain lists with their line numbers: CSV, JSON lines, Parquet."""
+"""Rows of a table file as plain lists with their line numbers: CSV, JSON lines, Parquet.
 
-import csv
+Lines of OTLP JSON become rows too: one per evaluated span.
+"""
+
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from llmops_cli.errors import LlmopsError
-from llmops_cli.traffic.quarantine import BadRow, Quarantine
+from llmops_cli.traffic.csv_rows import csv_rows
+from llmops_cli.traffic.evaluations import Evaluations, is_export
+from llmops_cli.traffic.quarantine import BadRow, Quarantine, RowError
 from llmops_cli.traffic.sources import Source
 from llmops_cli.traffic.streams import lines
 
 __all__ = ["rows"]
-
-# Logged answers stand beside the decisions and are longer than the parser's default allows.
-csv.field_size_limit(2**31 - 1)
 
 
 def rows(source: Source, quarantine: Quarantine) -> Iterator[tuple[int, list[Any]]]:
@@ -35,62 +36,43 @@ def rows(source: Source, quarantine: Quarantine) -> Iterator[tuple[int, list[Any
 
 
 def _csv_rows(source: Source) -> Iterator[tuple[int, list[Any]]]:
-    texts = (_text(raw, number, source) for number, raw in lines(source, blank=True))
-    reader = csv.reader(texts, strict=True)
-    line = 1
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
+    for line, row in csv_rows(source, "decisions-not-csv"):
+        if isinstance(row, RowError):
+            latin = row.slug == "traffic-not-utf8"
             raise LlmopsError(
-                "decisions-not-csv",
-                f"the CSV breaks off: {error}",
-                hint="look for a quote that is never closed",
+                row.slug,
+                row.message,
+                hint="convert it first: iconv -f LATIN1 -t UTF-8" if latin else "",
                 file=source.name,
                 line=line,
-            ) from error
+            )
         if any(row):
             yield line, row
-        line = reader.line_num + 1
-
-
-def _text(raw: bytes, number: int, source: Source) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise LlmopsError(
-            "traffic-not-utf8",
-            "the line is not UTF-8",
-            hint="convert it first: iconv -f LATIN1 -t UTF-8",
-            file=source.name,
-            line=number,
-        ) from None
 
 
 def _json_rows(source: Source, quarantine: Quarantine) -> Iterator[tuple[int, list[Any]]]:
-    header: list[str] = []
+    found: list[tuple[int, dict[str, Any]]] = []
     decode = msgspec.json.Decoder(dict[str, Any]).decode
+    scored = Evaluations()
     for number, raw in lines(source):
         try:
             row = decode(raw)
-        except (msgspec.DecodeError, UnicodeError):
-            cut = not raw.endswith(b"\n")
-            quarantine.add(
-                BadRow(
-                    source.name,
-                    number,
-                    "",
-                    "traffic-truncated-line" if cut else "traffic-not-json",
-                    "the last line is cut off" if cut else "the line is not a JSON object",
-                )
-            )
-            continue
-        if not header:
-            header = list(row)
-            yield number, header
+            found += [(number, one) for one in (scored.rows(raw) if is_export(row) else (row,))]
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            quarantine.add(_not_json(source, number, raw))
+    # What is seldom known, such as the truth, need not be in the first row.
+    header = list(dict.fromkeys(name for _, row in found for name in row))
+    if header:
+        yield 1, header
+    for number, row in found:
         yield number, [row.get(name) for name in header]
+
+
+def _not_json(source: Source, number: int, raw: bytes) -> BadRow:
+    cut = not raw.endswith(b"\n")
+    slug = "traffic-truncated-line" if cut else "traffic-not-json"
+    message = "the last line is cut off" if cut else "the line is not a JSON object"
+    return BadRow(source.name, number, "", slug, message)
 
 
 def _parquet_rows(source: Source) -> Iterator[tuple[int, list[Any]]]:

@@ -1,40 +1,43 @@
-"""Judge decisions and their truth from CSV, JSON lines or Parquet: one row per decision.
+"""Judge decisions and their truth from tables and traces: one row per decision.
 
-Only `judge` and `gold` are needed; see COLUMNS for what else is used where it is there.
+Only a verdict and a truth are needed, or the outcomes of two models; see
+:data:`~llmops_cli.traffic.decision_columns.NAMES` for what else is used where it is there.
 """
 
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from llmops_cli.errors import LlmopsError
+from llmops_cli.traffic.decision_columns import (
+    LABEL_COLUMNS,
+    OUTCOME_COLUMNS,
+    TEXT_COLUMNS,
+    Places,
+    places,
+)
+from llmops_cli.traffic.decision_labels import BINARY, LABELS, LabelSet, label_set, spelled
 from llmops_cli.traffic.decision_rows import rows
+from llmops_cli.traffic.decision_values import (
+    Column,
+    Read,
+    find_repeats,
+    parsed,
+    read_amount,
+    read_instant,
+    read_label,
+    read_number,
+    read_share,
+    read_text,
+)
 from llmops_cli.traffic.quarantine import BadRow, Quarantine, RowError
 from llmops_cli.traffic.sources import Source, resolve
 
-__all__ = ["COLUMNS", "LABELS", "Decisions", "read_decisions"]
-
-LABEL_COLUMNS = ("judge", "gold", "weak_correct", "strong_correct")
-TEXT_COLUMNS = ("id", "cluster", "task")
-COST_COLUMNS = ("weak_cost_usd", "strong_cost_usd", "judge_cost_usd")
-
-COLUMNS: tuple[str, ...] = (*TEXT_COLUMNS, *LABEL_COLUMNS, *COST_COLUMNS)
-"""judge: the judge says that the weak model's answer will do. gold: it really will.
-weak_correct, strong_correct: whether each model's answer was right."""
-
-LABELS: Mapping[str, int] = {
-    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y", "accept", "pass", "correct"), 1),
-    **dict.fromkeys(("0", "0.0", "false", "f", "no", "n", "reject", "fail", "incorrect"), 0),
-    **dict.fromkeys(("", "null", "none", "nan", "na"), 2),
-}
-"""Spellings of a label, in lower case; 2 is no label."""
-
-MISSING = 2
+__all__ = ["LABELS", "Decisions", "LabelSet", "read_decisions"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,192 +45,221 @@ class Decisions:
     """What was read.
 
     Attributes:
-        frame: the columns that the files hold, of ``COLUMNS``; labels as int8 1, 0 or 2 for
-            none, costs as float64 in USD, the others as text.
+        frame: the columns that the files hold, by our names; labels as int8 codes of
+            ``labels``, outcomes as int8 1, 0 or 2 for none, numbers as float64 with NaN for
+            none, instants as float64 seconds since 1970, the others as text.
         bad_rows: rows that could not be read.
         files: every file, in order.
+        labels: what the codes of ``judge`` and ``gold`` mean.
+        copies: names of other columns that say in every row what the truth says.
+        unparsable: verdicts that are none of the labels; their rows stay, without a verdict,
+            so that a judge gains nothing by answers that nobody can read.
     """
 
     frame: pd.DataFrame
     bad_rows: tuple[BadRow, ...]
     files: tuple[str, ...]
+    labels: LabelSet = BINARY
+    copies: tuple[str, ...] = ()
+    unparsable: tuple[BadRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """One file as it stands: where its columns are, its rows and their lines."""
+
+    source: Source
+    places: Places
+    lines: list[int]
+    rows: list[list[Any]]
+    wrong: dict[int, RowError]
+
+    def column(self, place: int) -> list[Any]:
+        return [row[place] for row in self.rows]
 
 
 def read_decisions(
     paths: Iterable[str | Path],
     *,
     names: Mapping[str, str] | None = None,
+    tiers: Sequence[str] = (),
     max_bad_rows: int = 100,
 ) -> Decisions:
     """Read decisions; every file must hold the same columns.
 
     Args:
-        paths: CSV (by default), ``.jsonl``/``.ndjson``/``.json`` or ``.parquet`` files,
-            folders, globs, or ``-`` for CSV on standard input.
+        paths: CSV (by default), ``.jsonl``/``.ndjson``/``.json`` (rows, or OTLP traces whose
+            evaluations become columns) or ``.parquet`` files, folders, globs, or ``-`` for CSV
+            on standard input.
         names: the files' own names of our columns, where they differ.
+        tiers: the classes of verdicts, cheapest first; told from the labels where absent.
         max_bad_rows: how many unreadable rows are accepted.
 
     Raises:
-        LlmopsError: ``decisions-missing-column``, ``decisions-empty``,
-            ``decisions-different-columns``, ``traffic-too-many-bad-rows`` and what
-            the sources refuse.
+        LlmopsError: ``decisions-missing-column``, ``decisions-ambiguous-column``,
+            ``decisions-unordered-tiers``, ``decisions-empty``, ``decisions-different-columns``,
+            ``traffic-too-many-bad-rows`` and what the sources refuse.
     """
     quarantine, sources = Quarantine(max_bad_rows), resolve(paths, (".csv",))
-    frames: list[pd.DataFrame] = []
-    seen: set[str] = set()
+    tables: list[_Table] = []
     for source in sources:
-        frame = _read(source, dict(names or {}), quarantine, seen)
-        if frames and list(frame.columns) != list(frames[0].columns):
-            raise LlmopsError(
-                "decisions-different-columns",
-                f"it holds {', '.join(frame.columns)}; the first file "
-                f"{', '.join(frames[0].columns)}",
-                hint="give files of one kind",
-                file=source.name,
-            )
-        frames.append(frame)
+        table = _read(source, names or {}, quarantine)
+        if tables and list(table.places.at) != list(tables[0].places.at):
+            raise _different(source, table, tables[0])
+        tables.append(table)
+    labels = _labels(tables, tiers)
+    reading = _Reading(labels, quarantine)
+    frames = [_frame(table, reading) for table in tables]
     whole = pd.concat(frames, ignore_index=True)
     if whole.empty:
         raise _empty(sources[0], quarantine)
-    return Decisions(whole, tuple(quarantine.rows), tuple(source.name for source in sources))
+    return Decisions(
+        whole,
+        tuple(quarantine.rows),
+        tuple(source.name for source in sources),
+        labels,
+        _copies(tables, labels),
+        tuple(reading.unparsable),
+    )
 
 
-def _read(
-    source: Source, names: dict[str, str], quarantine: Quarantine, seen: set[str]
-) -> pd.DataFrame:
+@dataclass(slots=True)
+class _Reading:
+    """What is kept from one file to the next."""
+
+    labels: LabelSet
+    quarantine: Quarantine
+    seen: dict[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
+    unparsable: list[BadRow] = field(default_factory=list[BadRow])
+
+
+def _read(source: Source, names: Mapping[str, str], quarantine: Quarantine) -> _Table:
     found = rows(source, quarantine)
     header = next(found, None)
     if header is None:
         raise _empty(source, quarantine)
-    at = _places(source, [str(name).strip() for name in header[1]], names)
-    columns: dict[str, list[Any]] = {name: [] for name in at}
+    columns = [str(name).strip() for name in header[1]]
+    table = _Table(source, places(columns, names, source.name), [], [], {})
     for number, row in found:
-        try:
-            parsed = _parsed(row, at, len(header[1]), seen)
-        except RowError as error:
-            quarantine.add(BadRow(source.name, number, error.field, error.slug, error.message))
-            continue
-        for name, value in zip(at, parsed, strict=True):
-            columns[name].append(value)
-    return _frame(columns)
+        if len(row) < len(columns):
+            message = f"{len(row)} fields where the header has {len(columns)}"
+            table.wrong[len(table.rows)] = RowError("decisions-short-row", message, "")
+            row = [*row, *[None] * (len(columns) - len(row))]  # noqa: PLW2901 - the same row, padded
+        table.lines.append(number)
+        table.rows.append(row)
+    return table
 
 
-def _parsed(row: list[Any], at: dict[str, int], width: int, seen: set[str]) -> list[Any]:
-    if len(row) < width:
-        raise RowError("decisions-short-row", f"{len(row)} fields where the header has {width}", "")
-    parsed = [_PARSERS[name](row[place], name) for name, place in at.items()]
-    if "id" in at and parsed[0]:
-        if parsed[0] in seen:
-            raise RowError("decisions-duplicate-id", "the id came before", "id")
-        seen.add(parsed[0])
-    return parsed
+def _labels(tables: Sequence[_Table], tiers: Sequence[str]) -> LabelSet:
+    spellings: dict[str, set[str]] = {"judge": set(), "gold": set()}
+    for table in tables:
+        for name, found in spellings.items():
+            place = table.places.at.get(name)
+            if place is not None:
+                found |= {spelled(value) for value in _distinct(table.column(place))}
+    swapped = any("judge_swapped" in table.places.at for table in tables)
+    file = tables[0].source.name
+    return label_set(spellings["judge"], spellings["gold"], tiers=tiers, swapped=swapped, file=file)
 
 
-def _places(source: Source, header: list[str], names: dict[str, str]) -> dict[str, int]:
-    for ours, theirs in names.items():
-        if theirs not in header:
-            near = get_close_matches(theirs, header, n=1)
-            raise LlmopsError(
-                "decisions-missing-column",
-                f"'{theirs}' is not among its columns",
-                hint=f"did you mean '{near[0]}'?" if near else f"it has {', '.join(header)}",
-                file=source.name,
-                line=1,
-                field=ours,
-            )
-    _refuse_repeated(source, header, names)
-    at = {
-        name: header.index(names.get(name, name))
-        for name in COLUMNS
-        if names.get(name, name) in header
-    }
-    judged, paired = {"judge", "gold"} <= at.keys(), {"weak_correct", "strong_correct"} <= at.keys()
-    if judged or paired or {"judge", "weak_correct"} <= at.keys():
-        return at
-    absent = "gold" if "judge" in at else "judge"
-    raise LlmopsError(
-        "decisions-missing-column",
-        f"'{absent}' is not among its columns",
-        hint=_where_is(absent, header),
-        file=source.name,
-        line=1,
-        field=absent,
-    )
-
-
-def _where_is(absent: str, header: list[str]) -> str:
-    near = get_close_matches(absent, header, n=1, cutoff=0.5)
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        return "its fields are not separated by commas; write it as CSV"
-    if near:
-        return f"name it: --{absent} {near[0]}"
-    return f"name the column that holds it with --{absent}; it has {', '.join(header)}"
-
-
-def _refuse_repeated(source: Source, header: list[str], names: dict[str, str]) -> None:
-    for ours in COLUMNS:
-        theirs = names.get(ours, ours)
-        if header.count(theirs) > 1:
-            raise LlmopsError(
-                "decisions-repeated-column",
-                f"two of its columns are called '{theirs}'",
-                hint="rename the one that is not meant",
-                file=source.name,
-                line=1,
-                field=ours,
-            )
-
-
-def _label(value: object, name: str) -> int:
-    if value is None:
-        return MISSING
-    # Most files spell plainly; the second look is for the others.
-    found = LABELS.get(value) if isinstance(value, str) else None
-    if found is None:
-        found = LABELS.get(str(value).strip().lower())
-    if found is None:
-        raise RowError(
-            "decisions-bad-label",
-            "not a label: 1/0, true/false, yes/no, accept/reject or pass/fail is expected",
-            name,
-        )
-    return found
-
-
-def _cost(value: object, name: str) -> float:
-    if value is None or value == "":
-        return math.nan
+def _distinct(values: list[Any]) -> Iterable[Any]:
     try:
-        amount = float(str(value))
-    except ValueError:
-        amount = math.nan
-    if not (math.isfinite(amount) and amount >= 0):
-        raise RowError(
-            "decisions-bad-number", "not an amount of USD: a number of 0 or more is expected", name
-        )
-    return amount
+        return set(values)
+    except TypeError:  # a list or an object, from JSON
+        return values
 
 
-def _plain(value: object, name: str) -> str:
-    del name
-    return "" if value is None else str(value).strip()
+def _reader(name: str, labels: LabelSet) -> tuple[Read, Any]:
+    if name in LABEL_COLUMNS or name.removeprefix("judge_").isdecimal():
+        return read_label(labels), np.int8
+    return _READERS.get(name, (read_amount, np.float64))
 
 
-_PARSERS: dict[str, Callable[[object, str], Any]] = {
-    **dict.fromkeys(TEXT_COLUMNS, _plain),
-    **dict.fromkeys(LABEL_COLUMNS, _label),
-    **dict.fromkeys(COST_COLUMNS, _cost),
+_READERS: Mapping[str, tuple[Read, Any]] = {
+    **dict.fromkeys(TEXT_COLUMNS, (read_text, np.object_)),
+    **dict.fromkeys(OUTCOME_COLUMNS, (read_label(BINARY), np.int8)),
+    "confidence": (read_share, np.float64),
+    "score": (read_number, np.float64),
+    "timestamp": (read_instant, np.float64),
 }
 
 
-def _frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
-    types = {
-        **dict.fromkeys(TEXT_COLUMNS, "str"),
-        **dict.fromkeys(LABEL_COLUMNS, "int8"),
-        **dict.fromkeys(COST_COLUMNS, "float64"),
-    }
+def _frame(table: _Table, reading: _Reading) -> pd.DataFrame:
+    columns: dict[str, Column] = {}
+    wrong, silent = dict(table.wrong), dict[int, RowError]()
+    for name, place in table.places.at.items():
+        columns[name] = parsed(table.column(place), name, *_reader(name, reading.labels))
+        for row, error in columns[name].wrong.items():
+            (silent if _is_verdict(name) else wrong).setdefault(row, error)
+    find_repeats(columns, wrong, reading.seen)
+    for row in sorted(wrong):
+        reading.quarantine.add(_bad_row(table, row, wrong[row]))
+    _keep_silent(table, {row: silent[row] for row in silent if row not in wrong}, reading)
+    keep = np.ones(len(table.rows), dtype=bool)
+    keep[list(wrong)] = False
     return pd.DataFrame(
-        {name: pd.Series(values, dtype=types[name]) for name, values in columns.items()}
+        {
+            name: pd.Series(column.read[keep], dtype="str" if name in TEXT_COLUMNS else None)
+            for name, column in columns.items()
+        }
+    )
+
+
+def _is_verdict(name: str) -> bool:
+    return name in {"judge", "judge_swapped", "score"} or name.removeprefix("judge_").isdecimal()
+
+
+def _bad_row(table: _Table, row: int, error: RowError) -> BadRow:
+    return BadRow(table.source.name, table.lines[row], error.field, error.slug, error.message)
+
+
+def _keep_silent(table: _Table, silent: dict[int, RowError], reading: _Reading) -> None:
+    """Rows whose verdict cannot be read stay; a column of them is the wrong column.
+
+    Raises:
+        LlmopsError: ``decisions-bad-label`` where that is most rows of a file.
+    """
+    found = [_bad_row(table, row, silent[row]) for row in sorted(silent)]
+    if 2 * len(found) > len(table.rows):
+        raise LlmopsError(
+            found[0].slug,
+            f"{len(found):,} of {len(table.rows):,} verdicts cannot be read; the first is "
+            f"{found[0].message}",
+            hint="is it the right column? name the classes with --tiers",
+            file=found[0].file,
+            line=found[0].line,
+            field=found[0].field,
+        )
+    reading.unparsable += found
+
+
+def _copies(tables: Sequence[_Table], labels: LabelSet) -> tuple[str, ...]:
+    """Other columns that hold the truth: a judge that sees one of them is told the answer."""
+    others = tables[0].places.others
+    return tuple(name for name in others if all(_is_copy(t, name, labels) for t in tables))
+
+
+def _is_copy(table: _Table, name: str, labels: LabelSet) -> bool:
+    gold, other = table.places.at.get("gold"), table.places.others.get(name)
+    if gold is None or other is None:
+        return False
+    classes: set[int] = set()
+    for row in table.rows:
+        truth = labels.codes.get(spelled(row[gold]), labels.missing)
+        if truth == labels.missing:
+            continue
+        if labels.codes.get(spelled(row[other])) != truth:
+            return False
+        classes.add(truth)
+    return len(classes) > 1
+
+
+def _different(source: Source, table: _Table, first: _Table) -> LlmopsError:
+    return LlmopsError(
+        "decisions-different-columns",
+        f"it holds {', '.join(table.places.at)}; the first file {', '.join(first.places.at)}",
+        hint="give files of one kind",
+        file=source.name,
     )
 
 

@@ -1,6 +1,8 @@
 """``llmops judge-eval`` as a user runs it: exit codes, bad input, identical bytes, schema."""
 
+import csv
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -9,6 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 Run = Callable[..., CompletedProcess[str]]
+
+WEAK, STRONG = "mistralai/Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview"
 
 
 def decisions(path: Path, correct: int, wrong: int) -> Path:
@@ -73,14 +77,144 @@ def test_decisions_may_come_from_stdin(llmops: Run) -> None:
 
 def test_bad_rows_are_said_on_stderr_and_in_the_report(llmops: Run, tmp_path: Path) -> None:
     path = decisions(tmp_path / "d.csv", 95, 5)
-    path.write_text(path.read_text() + "perhaps,1\n")
+    path.write_text(path.read_text() + "1,perhaps\n")
     done = llmops("judge-eval", path, "-f", "json")
     assert "decisions-bad-label" in done.stderr
     findings = {item["slug"]: item for item in json.loads(done.stdout)["findings"]}
     assert findings["decisions-bad-label"]["line"] == 102
 
 
+def test_unreadable_verdicts_count_as_wrong(llmops: Run, tmp_path: Path) -> None:
+    path = decisions(tmp_path / "d.csv", 95, 5)
+    path.write_text(path.read_text() + "perhaps,1\n" * 50)
+    done = llmops("judge-eval", path, "-f", "json")
+    report = json.loads(done.stdout)
+    accuracy = next(item for item in report["measures"] if item["name"] == "accuracy")
+    assert (accuracy["n"], round(accuracy["value"], 4)) == (150, round(95 / 150, 4))
+    assert done.returncode == 1
+    findings = {item["slug"]: item for item in report["findings"]}
+    assert (findings["judge-unparsable"]["line"], findings["judge-unparsable"]["count"]) == (
+        102,
+        50,
+    )
+    assert "perhaps" not in done.stdout + done.stderr
+
+
 def test_explain_shows_formula_numbers_and_source(llmops: Run, tmp_path: Path) -> None:
     done = llmops("judge-eval", decisions(tmp_path / "d.csv", 95, 5), "--explain")
     assert "Clopper" in done.stdout
     assert "lower bound > threshold" in done.stdout
+
+
+def row(header: str, *rows: str) -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        (row("judge,gold", *["1,1"] * 95, *["0,1"] * 5), 0, "nothing is known about the other"),
+        (row("judge,gold", *[",1"] * 50, *[",0"] * 50), 3, "judge-all-abstained"),
+        (row("judge,gold", *["good,1"] * 50), 3, "decisions-bad-label"),
+        (row("judge,gold,confidence", *["1,1,nan", "0,0,0.9"] * 50), 0, "state no confidence"),
+        (row("judge,gold,confidence", *["1,1,0.9", "0,0,0.9"] * 50, "1,1,7"), 0, "bad-confidence"),
+        (row("id,judge,gold", *[f"a{i},1,1" for i in range(50)], "a1,0,1"), 0, "conflicting-id"),
+        (row("judge,gold,cluster", *["1,1,c", "0,0,c"] * 50), 4, "of one cluster"),
+        (row("judge,gold", "1,1", "0,0", "1,1"), 4, "INCONCLUSIVE"),
+        (row("judge,gold", *["x,z", "z,x"] * 50), 3, "--tiers"),
+    ],
+)
+def test_bad_input_is_a_message_or_inconclusive(
+    llmops: Run, tmp_path: Path, text: str, code: int, says: str
+) -> None:
+    (tmp_path / "d.csv").write_text(text)
+    done = llmops("judge-eval", "d.csv", "-v")
+    assert done.returncode == code
+    assert says in " ".join((done.stdout + done.stderr).split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["json", "markdown", "github", "junit", "html"])
+def test_every_form_is_written(llmops: Run, datasets: Path, name: str) -> None:
+    done = llmops("judge-eval", datasets / "routing.csv", "-f", name)
+    assert done.returncode == 0
+    assert "accuracy" in done.stdout or "judge" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("routing.csv", 0), ("routing-weak.csv", 1), ("routing-few.csv", 4)]
+)
+def test_one_screen_answers_a_manager(llmops: Run, datasets: Path, name: str, code: int) -> None:
+    done = llmops("judge-eval", datasets / name)
+    assert done.returncode == code
+    assert len(done.stdout.splitlines()) <= 60
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("reliability", "code"), [(0.95, 0), (0.80, 4), (0.60, 1)])
+def test_on_public_outcomes_the_gate_passes_fails_and_is_open(
+    llmops: Run, tmp_path: Path, public_data: Path, reliability: float, code: int
+) -> None:
+    # RouteLLM's GSM8K outcomes (r* = 0.803), and a judge that is right that often.
+    source = public_data / "routellm" / "gsm8k_responses.csv"
+    draw = random.Random(3)  # noqa: S311 - reproducible, not secret
+    with source.open(encoding="utf-8", newline="") as file:
+        pairs = [(row[WEAK] == "True", row[STRONG] == "True") for row in csv.DictReader(file)]
+    lines = ["judge,mixtral,gpt-4"]
+    for weak, strong in pairs:
+        judge = weak if draw.random() < reliability else not weak
+        lines.append(f"{judge},{weak},{strong}")
+    (tmp_path / "d.csv").write_text("\n".join(lines) + "\n")
+    done = llmops("judge-eval", "d.csv", "--weak", "mixtral", "--strong", "gpt-4")
+    assert done.returncode == code
+
+
+def test_public_outcomes_without_a_judge_say_the_break_even(llmops: Run, public_data: Path) -> None:
+    source = public_data / "routellm" / "gsm8k_responses.csv"
+    done = llmops("judge-eval", source, "--weak", WEAK, "--strong", STRONG)
+    assert done.returncode == 4
+    assert "breaks even at 80." in done.stdout
+
+
+@pytest.mark.parametrize("spelling", [["judge-eval", "plan"], ["judge-plan"]])
+def test_planning_is_spelt_in_two_ways(llmops: Run, spelling: list[str]) -> None:
+    done = llmops(*spelling, "--accuracy", "0.88")
+    assert done.returncode == 0
+    assert "135 labels" in done.stdout
+
+
+def test_a_log_called_plan_is_still_a_log(llmops: Run, tmp_path: Path) -> None:
+    decisions(tmp_path / "plan", 95, 5)
+    assert llmops("judge-eval", "./plan").returncode == 0
+
+
+def test_a_pilot_log_sets_what_is_expected(llmops: Run, datasets: Path) -> None:
+    done = llmops("judge-eval", "plan", datasets / "routing-few.csv")
+    assert done.returncode == 0
+    assert "extract" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "slug"),
+    [
+        (["judge-eval", "plan", "--stratum", "easy"], "judge-bad-stratum"),
+        (["judge-eval", "plan", "--accuracy", "2"], "judge-bad-accuracy"),
+        (["judge-eval", "d.csv", "--sprt", "0.8"], "judge-bad-sprt"),
+        (["judge-eval", "d.csv", "--multiplicity", "none"], "judge-bad-multiplicity"),
+        (["judge-eval", "d.csv", "--under-cost", "-1"], "judge-bad-cost"),
+    ],
+)
+def test_usage_is_refused_with_a_slug(
+    llmops: Run, tmp_path: Path, arguments: list[str], slug: str
+) -> None:
+    decisions(tmp_path / "d.csv", 95, 5)
+    done = llmops(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"llmops: error[{slug}]: ")
+
+
+def test_an_earlier_log_shows_what_has_moved(llmops: Run, tmp_path: Path) -> None:
+    now, earlier = decisions(tmp_path / "now.csv", 600, 400), tmp_path / "earlier.csv"
+    decisions(earlier, 900, 100)
+    done = llmops("judge-eval", now, "--earlier", earlier)
+    assert "since the earlier log" in " ".join(done.stdout.split())

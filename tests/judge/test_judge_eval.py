@@ -266,7 +266,7 @@ def test_tasks_are_shown_apart() -> None:
     [
         ("judge-no-labels", decisions(judge=[1, 0], gold=[2, 2]), "threshold"),
         ("judge-no-outcomes", decisions(judge=[1, 0], gold=[1, 0]), "break-even"),
-        ("judge-no-outcomes", decisions(judge=[1, 0], gold=[1, 0]), "both"),
+        ("judge-all-abstained", decisions(judge=[2, 2], gold=[1, 0]), "both"),
     ],
 )
 def test_missing_evidence_is_refused(slug: str, frame: pd.DataFrame, against: str) -> None:

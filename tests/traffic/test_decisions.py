@@ -86,21 +86,22 @@ def test_costs_are_numbers_of_dollars(tmp_path: Path) -> None:
 
 
 def test_bad_rows_are_named_by_line_and_field(tmp_path: Path) -> None:
-    text = 'id,judge,gold\na,1,1\nb,maybe,1\n"c\nd",1,1\ne,1\na,0,0\n'
+    text = 'id,judge,gold\na,1,1\nb,1,maybe\n"c\nd",1,1\ne,1\na,0,0\na,1,1\n'
     found = read_decisions([write(tmp_path, "d.csv", text)])
     assert found.frame["id"].tolist() == ["a", "c\nd"]
     assert [(row.line, row.slug, row.field) for row in found.bad_rows] == [
-        (3, "decisions-bad-label", "judge"),
+        (3, "decisions-bad-label", "gold"),
         (6, "decisions-short-row", ""),
-        (7, "decisions-duplicate-id", "id"),
+        (7, "decisions-conflicting-id", "id"),
+        (8, "decisions-duplicate-id", "id"),
     ]
     assert "maybe" not in found.bad_rows[0].message
 
 
 def test_too_many_bad_rows_stop_the_reading(tmp_path: Path) -> None:
-    path = write(tmp_path, "d.csv", "judge,gold\n" + "x,1\n" * 5)
+    path = write(tmp_path, "d.csv", "judge,gold\n" + "1,x\n" * 5)
     error = refusal(path, max_bad_rows=3)
-    assert (error.slug, error.line, error.field) == ("traffic-too-many-bad-rows", 2, "judge")
+    assert (error.slug, error.line, error.field) == ("traffic-too-many-bad-rows", 2, "gold")
     error = refusal(path, max_bad_rows=0)
     assert (error.slug, error.line) == ("decisions-bad-label", 2)
 
@@ -110,7 +111,8 @@ def test_too_many_bad_rows_stop_the_reading(tmp_path: Path) -> None:
     [
         ("d.csv", b"", "traffic-empty", "nothing in it"),
         ("d.csv", b"judge,gold\n", "decisions-empty", "no decision"),
-        ("d.csv", b"judge,gold\nx,1\n", "decisions-empty", "none of 1 rows"),
+        ("d.csv", b"judge,gold\n1,x\n", "decisions-empty", "none of 1 rows"),
+        ("d.csv", b"judge,gold\nx,1\nx,0\n1,1\n", "decisions-bad-label", "2 of 3 verdicts"),
         ("d.csv", b"judge,truth\n1,1\n", "decisions-missing-column", "'gold' is not among"),
         ("d.csv", b"judge,gold,gold\n1,1,0\n", "decisions-repeated-column", "'gold'"),
         ("d.csv", b"a,b\n1,1\n", "decisions-missing-column", "'judge' is not among"),
@@ -128,6 +130,16 @@ def test_bad_files_are_refused(
     assert error.slug == slug
     assert says in error.message
     assert error.file.endswith(name)
+
+
+def test_verdicts_that_cannot_be_read_stay_without_a_verdict(tmp_path: Path) -> None:
+    path = write(tmp_path, "d.csv", "judge,gold\n1,1\nmaybe,1\n0,0\n")
+    found = read_decisions([path], max_bad_rows=0)
+    assert found.frame["judge"].tolist() == [1, 2, 0]
+    assert [(row.line, row.slug, row.field) for row in found.unparsable] == [
+        (3, "decisions-bad-label", "judge")
+    ]
+    assert "maybe" not in found.unparsable[0].message
 
 
 def test_a_missing_column_is_answered_with_the_nearest(tmp_path: Path) -> None:

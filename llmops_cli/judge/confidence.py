@@ -1,0 +1,149 @@
+"""Does the judge know when it is right: calibration, answering only when sure, abstentions."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from llmops_cli.judge.cases import Cases
+from llmops_cli.judge.clustered import ratio_interval
+from llmops_cli.judge.model import JudgeParameters
+from llmops_cli.judge.reliability import estimate, rate
+from llmops_cli.report import Column, Measure, Series, Table
+from llmops_cli.stats.calibration import (
+    brier_split,
+    calibration_error,
+    reliability_table,
+    spiegelhalter,
+)
+from llmops_cli.stats.selective import risk_coverage
+
+__all__ = ["Stated", "coverage", "stated"]
+
+Floats = npt.NDArray[np.float64]
+
+_CURVE = 40
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stated:
+    """What the stated confidence is worth: figures, tables and the curve."""
+
+    measures: tuple[Measure, ...]
+    tables: tuple[Table, ...]
+    series: tuple[Series, ...]
+
+
+def coverage(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
+    """Coverage and selective accuracy where the judge abstains; the gate counts those as wrong."""
+    labelled, answered = int(given.table.sum()), int(given.table[:-1].sum())
+    if labelled == answered:
+        return ()
+    right, level = int(given.right.sum()), parameters.level
+    return (
+        rate("coverage", "verdict given", answered, labelled, level),
+        rate("selective_accuracy", "accuracy where a verdict is given", right, answered, level),
+    )
+
+
+def stated(given: Cases, parameters: JudgeParameters) -> Stated | None:
+    """Calibration of a logged confidence, or of a score that is a probability; None without."""
+    found = _probabilities(given)
+    if found is None:
+        return None
+    what, rows, probability, outcome = found
+    gap, chance = calibration_error(probability, outcome)
+    split = brier_split(probability, outcome)
+    z = spiegelhalter(probability, outcome)
+    n, level = len(probability), parameters.level
+    squares = given.sums((probability - outcome) ** 2, rows)
+    measures = (
+        _bare("calibration_error", f"calibration error of the {what}", gap, n,
+              f"equal-mass bins; {chance:.3f} of it is expected by chance alone"),
+        estimate("brier", f"Brier score of the {what}", split.score,
+                 ratio_interval(squares, level), level=level, n=n, unit="",
+                 method="Student over rows or clusters"),
+        _bare("brier_reliability", "Brier: miscalibration", split.reliability, n, "Murphy 1973"),
+        _bare("brier_resolution", "Brier: resolution", split.resolution, n, "Murphy 1973"),
+        _bare("brier_uncertainty", "Brier: uncertainty", split.uncertainty, n, "Murphy 1973"),
+        _bare("calibration_p_value", "p-value of being calibrated",
+              math.erfc(abs(z) / math.sqrt(2)) if math.isfinite(z) else None, n,
+              "Spiegelhalter 1986, two-sided"),
+    )  # fmt: skip
+    surer = _surer(given)
+    area, curve = _risk(given, surer) if surer is not None else ((), ())
+    return Stated((*measures, *area), (_table(what, probability, outcome, level),), curve)
+
+
+def _probabilities(
+    given: Cases,
+) -> tuple[str, npt.NDArray[np.bool_], Floats, Floats] | None:
+    frame = given.frame
+    if "confidence" in frame:
+        values = frame["confidence"].to_numpy(dtype=np.float64)
+        rows = given.answered & np.isfinite(values)
+        if rows.any():
+            outcome = (given.judge == given.gold)[rows].astype(np.float64)
+            return "confidence", rows, values[rows], outcome
+    if "score" in frame and len(given.names) == 2:  # noqa: PLR2004 - yes and no
+        values = frame["score"].to_numpy(dtype=np.float64)
+        rows = given.labelled & np.isfinite(values)
+        known = values[rows]
+        if rows.any() and known.min() >= 0 and known.max() <= 1:
+            return "score", rows, known, (given.gold == 1)[rows].astype(np.float64)
+    return None
+
+
+def _bare(name: str, label: str, value: float | None, n: int, method: str) -> Measure:
+    return Measure(name=name, label=label, value=value, n=n, method=method)
+
+
+def _surer(given: Cases) -> Floats | None:
+    """How sure the judge is of each labelled decision; minus infinity where it abstains."""
+    if "confidence" not in given.frame:
+        return None
+    values = given.frame["confidence"].to_numpy(dtype=np.float64)
+    silent = ~np.isfinite(values) | (given.judge == given.missing)
+    return np.where(silent, -np.inf, values)[given.labelled]
+
+
+def _risk(given: Cases, surer: Floats) -> tuple[tuple[Measure, ...], tuple[Series, ...]]:
+    found = risk_coverage(surer, 1 - given.right)
+    measures = (
+        _bare("risk_coverage_area", "area under risk and coverage", found.area, len(surer),
+              "mean error over all coverages, surest first (AURC)"),
+        _bare("risk_coverage_excess", "of it, by a wrong order of sureness", found.excess_area,
+              len(surer), "area less that of a judge who knows when it is right"),
+    )  # fmt: skip
+    at = np.unique(np.linspace(0, len(found.coverage) - 1, _CURVE).round().astype(int))
+    curve = Series(
+        name="risk_coverage",
+        title="Error when only the surest verdicts are used",
+        x_label="share answered",
+        y_label="share wrong",
+        x=tuple(found.coverage[at].tolist()),
+        y=tuple(found.risk[at].tolist()),
+    )
+    return measures, (curve,)
+
+
+def _table(what: str, probability: Floats, outcome: Floats, level: float) -> Table:
+    return Table(
+        name="calibration",
+        title=f"Stated {what} and what came true",
+        columns=(
+            Column(name="from", label="from", unit="share"),
+            Column(name="to", label="to", unit="share"),
+            Column(name="n", label="rows", unit="count"),
+            Column(name="stated", label="stated", unit="share"),
+            Column(name="observed", label="true", unit="share"),
+            Column(name="low", label="low", unit="share"),
+            Column(name="high", label="high", unit="share"),
+        ),
+        rows=tuple(
+            (b.low, b.high, b.n, b.stated, b.observed, b.interval.low, b.interval.high)
+            for b in reliability_table(probability, outcome, level=level)
+        ),
+        note=f"bins of about as many rows each; Wilson intervals, {100 * level:g} %",
+    )
