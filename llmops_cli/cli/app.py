@@ -142,6 +142,7 @@ def _default_map(config: Config, context: typer.Context) -> dict[str, Any]:
 
 COMMANDS: tuple[str, ...] = (
     "judge_eval",
+    "judge_collect",
     "cache_estimate",
     "plan_rollout",
     "describe",

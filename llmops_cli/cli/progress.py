@@ -1,4 +1,4 @@
-"""A progress bar on stderr while logs are read, where somebody is watching."""
+"""A progress bar on stderr while logs are read or rows are asked, where somebody is watching."""
 
 import sys
 from collections.abc import Callable, Generator, Iterable
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llmops_cli.cli.options import Shared
 
-__all__ = ["progress"]
+__all__ = ["counting", "progress"]
 
 
 @contextmanager
@@ -31,6 +31,29 @@ def progress(shared: Shared, paths: Iterable[str | Path]) -> Generator[Callable[
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("reading", total=total)
         yield lambda read: bar.advance(task, read)
+
+
+@contextmanager
+def counting(shared: Shared, total: int) -> Generator[Callable[[int, str], None]]:
+    """Give a function that is told how many of ``total`` are done, and a word to show beside it."""
+    if sys.stderr is None or not sys.stderr.isatty() or shared.quiet:
+        yield lambda _done, _word: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True, no_color=not shared.color)
+    word = TextColumn("{task.description}", markup=False)
+    columns = (BarColumn(), MofNCompleteColumn(), word, TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done, text: bar.update(task, completed=done, description=text)
 
 
 def _bytes(paths: Iterable[str | Path]) -> int:

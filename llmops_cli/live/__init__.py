@@ -1,0 +1,39 @@
+"""The one door to the network: providers' SDKs behind one protocol, every attempt recorded.
+
+``judge-collect`` asks a judge model here. Everything else in the package works without a
+connection.
+"""
+
+from llmops_cli.live.budget import Budget
+from llmops_cli.live.clients import PROVIDERS, open_client
+from llmops_cli.live.collect import Outcome, Row, Settings, Stop, collect_verdicts
+from llmops_cli.live.completions import Client, Completion, Failure, Request, Usage
+from llmops_cli.live.journal import Journal
+from llmops_cli.live.prompts import PAIR, QUALITY, UNPARSABLE, Template, Verdict, read_verdict
+from llmops_cli.live.recording import Recorder
+from llmops_cli.live.retrying import RetryPolicy
+
+__all__ = [
+    "PAIR",
+    "PROVIDERS",
+    "QUALITY",
+    "UNPARSABLE",
+    "Budget",
+    "Client",
+    "Completion",
+    "Failure",
+    "Journal",
+    "Outcome",
+    "Recorder",
+    "Request",
+    "RetryPolicy",
+    "Row",
+    "Settings",
+    "Stop",
+    "Template",
+    "Usage",
+    "Verdict",
+    "collect_verdicts",
+    "open_client",
+    "read_verdict",
+]
