@@ -6,6 +6,18 @@ for is refused by name.
 """
 
 from llmops_cli.prices.book import PriceBook
+from llmops_cli.prices.check import Compared, Deviation, check_prices
 from llmops_cli.prices.model import CLASSES, ClassPrices, Rates
+from llmops_cli.prices.multipliers import Multiplier, multiplier_for
 
-__all__ = ["CLASSES", "ClassPrices", "PriceBook", "Rates"]
+__all__ = [
+    "CLASSES",
+    "ClassPrices",
+    "Compared",
+    "Deviation",
+    "Multiplier",
+    "PriceBook",
+    "Rates",
+    "check_prices",
+    "multiplier_for",
+]

@@ -13,7 +13,7 @@ from llmops_cli.prices.overlay import rows_for
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 
-__all__ = ["PriceBook"]
+__all__ = ["PriceBook", "catalogue"]
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "input": ("input_mtok",),
@@ -25,14 +25,19 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 # OpenTelemetry provider names that genai-prices does not know under that name.
 _PROVIDERS = {"x_ai": "x-ai", "gcp.gen_ai": "google", "azure.ai.inference": "azure"}
 _STANDARD = {"", "standard", "default", "auto", "on_demand"}
+_MULTIPLES = {"us"}
 _NOON = time(12, tzinfo=UTC)
 
 
 class PriceBook:
-    """Rates by model and day; the same question is answered from memory the second time."""
+    """Rates by model and day; the same question is answered from memory the second time.
 
-    def __init__(self) -> None:
+    ``overlay`` off leaves out our reviewed rows: what the installed package alone would say.
+    """
+
+    def __init__(self, *, overlay: bool = True) -> None:
         self._known: dict[tuple[str, date, str, str], Rates] = {}
+        self._overlay = overlay
 
     def rates(self, model: str, on: date, *, provider: str = "", service_tier: str = "") -> Rates:
         """The rates of ``model`` on the day ``on`` (noon UTC where a price has hours).
@@ -41,7 +46,8 @@ class PriceBook:
             model: the name in the log, or ``provider/model``.
             on: the day of the call; prices have histories.
             provider: who served the call, as genai-prices or OpenTelemetry call it.
-            service_tier: ``batch``, ``flex`` … ; anything standard may be empty.
+            service_tier: ``batch``, ``flex``, ``us`` … , joined by ``+`` where several apply;
+                anything standard may be empty.
 
         Raises:
             LlmopsError: ``price-unknown-model`` with close names, ``price-unknown-tier`` when
@@ -50,20 +56,38 @@ class PriceBook:
         tier = "standard" if service_tier.lower() in _STANDARD else service_tier.lower()
         key = (model, on, provider, tier)
         if key not in self._known:
-            self._known[key] = _resolve(model, on, _PROVIDERS.get(provider, provider), tier)
+            self._known[key] = self._resolve(model, on, _PROVIDERS.get(provider, provider), tier)
         return self._known[key]
 
+    def _resolve(self, model: str, on: date, provider: str, tier: str) -> Rates:
+        return _resolve(model, on, provider, tier, overlay=self._overlay)
 
-def _resolve(model: str, on: date, provider: str, tier: str) -> Rates:
+
+def catalogue() -> tuple[tuple[str, str], ...]:
+    """Provider and model of everything the installed package prices and finds by that name."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - as in _find
+
+    return tuple(
+        (seller.id, info.id)
+        for seller in get_snapshot().providers
+        for info in seller.models
+        if seller.find_model(info.id) is info
+    )
+
+
+def _resolve(model: str, on: date, provider: str, tier: str, *, overlay: bool) -> Rates:
     seller, info = _find(model, provider)
     moment = datetime.combine(on, _NOON)
     standard = info.get_prices(moment)
     starts = _thresholds(standard)
     sources = _sources(standard, info.id)
-    tables = [_standard(standard, start, (info.id, seller.id, on), sources) for start in starts]
-    if tier != "standard":
-        varied = info.get_prices(moment, _context(tier))
-        tables = _varied(tables, varied, (info.id, seller.id, on, tier), sources)
+    where = (info.id, seller.id, on)
+    tables = [_standard(standard, start, where if overlay else None, sources) for start in starts]
+    # A tier the package prices by itself comes first; multiples (a region) go on top of it.
+    for part in sorted(tier.split("+"), key=_MULTIPLES.__contains__):
+        if part not in _STANDARD:
+            variant = _variant(standard, info.get_prices(moment, _context(part)), len(tables))
+            tables = _varied(tables, variant, (*where, part), sources, overlay=overlay)
     base, *rest = tables
     return Rates(
         **base,
@@ -82,10 +106,10 @@ Table = dict[str, float | None]
 
 
 def _standard(
-    prices: "ModelPrice", start: int, where: tuple[str, str, date], sources: dict[str, str]
+    prices: "ModelPrice", start: int, where: tuple[str, str, date] | None, sources: dict[str, str]
 ) -> Table:
     table: Table = {name: _at(_raw(prices, name), start) for name in CLASSES}
-    for row in rows_for(*where):
+    for row in rows_for(*where) if where else ():
         name = row.class_name
         if row.always or table[name] is None:
             table[name] = row.price(table[name], table["input"])
@@ -94,19 +118,27 @@ def _standard(
     return table
 
 
+def _variant(standard: "ModelPrice", varied: "ModelPrice", steps: int) -> list[Table] | None:
+    # The package answers with standard prices where it knows no others.
+    starts = _thresholds(varied)
+    if len(starts) != steps or _raw(varied, "input") == _raw(standard, "input"):
+        return None
+    return [{name: _at(_raw(varied, name), start) for name in CLASSES} for start in starts]
+
+
 def _varied(
     tables: list[Table],
-    varied: "ModelPrice",
+    variant: list[Table] | None,
     where: tuple[str, str, date, str],
     sources: dict[str, str],
+    *,
+    overlay: bool,
 ) -> list[Table]:
     model, provider, on, tier = where
-    starts = _thresholds(varied)
-    fresh: list[Table] = [{name: _at(_raw(varied, name), s) for name in CLASSES} for s in starts]
-    if len(fresh) == len(tables) and fresh[0]["input"] != tables[0]["input"]:
+    if variant is not None:
         sources.update(dict.fromkeys(sources, f"genai-prices, {model}, {tier}"))
-        return fresh
-    for row in rows_for(model, provider, on, service_tier=tier):
+        return variant
+    for row in rows_for(model, provider, on, service_tier=tier) if overlay else ():
         sources.update(dict.fromkeys(sources, row.source))
         return [{n: row.price(value, t["input"]) for n, value in t.items()} for t in tables]
     raise LlmopsError(

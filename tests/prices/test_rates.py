@@ -79,6 +79,41 @@ def test_a_batch_keeps_the_price_steps_of_long_prompts(book: PriceBook) -> None:
     assert [(start, prices.input) for start, prices in rates.long_prompts] == [(100_000, 0.25)]
 
 
+@pytest.mark.parametrize(
+    ("model", "tier", "multiple"),
+    [
+        ("claude-opus-5", "fast", 2.0),
+        ("claude-opus-4-8", "fast", 2.0),
+        ("claude-sonnet-4-6", "us", 1.1),
+        ("claude-opus-5", "batch+us", 0.55),
+        ("claude-opus-5", "us+batch", 0.55),
+        ("gpt-5.6", "flex", 0.5),
+        ("gpt-5.6", "priority", 2.0),
+    ],
+)
+def test_r17_service_tiers_and_regions_multiply_every_class(
+    book: PriceBook, model: str, tier: str, multiple: float
+) -> None:
+    standard = book.rates(model, NOVEMBER)
+    varied = book.rates(model, NOVEMBER, service_tier=tier)
+    for name in CLASSES:
+        price = getattr(standard, name)
+        if price is not None:
+            assert getattr(varied, name) == pytest.approx(price * multiple)
+    assert varied.sources != standard.sources
+
+
+@pytest.mark.parametrize(
+    ("model", "tier"), [("claude-sonnet-4-5", "us"), ("claude-sonnet-5", "fast")]
+)
+def test_r17_a_surcharge_is_not_sold_for_every_model(
+    book: PriceBook, model: str, tier: str
+) -> None:
+    with pytest.raises(LlmopsError, match=tier) as refusal:
+        book.rates(model, NOVEMBER, service_tier=tier)
+    assert refusal.value.slug == "price-unknown-tier"
+
+
 @pytest.mark.parametrize("tier", ["", "standard", "default", "Standard"])
 def test_names_of_the_standard_tier(book: PriceBook, tier: str) -> None:
     assert book.rates("claude-opus-5", NOVEMBER, service_tier=tier).service_tier == "standard"
