@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from llmops_cli.cache.bounds import clairvoyant_usd
-from llmops_cli.cache.kernel import cut, replay
-from llmops_cli.cache.leaks import Leak, leaks
+from llmops_cli.cache.bounds import LEAST, lower_bounds
+from llmops_cli.cache.evidence import Evidence, Replayed, gather, widened
+from llmops_cli.cache.invoice import Reconciliation, reconcile
+from llmops_cli.cache.kernel import Plan, cut, replay
+from llmops_cli.cache.leaks import Leak
 from llmops_cli.cache.model import (
     AS_LOGGED,
     AUTOMATIC_1H,
@@ -20,10 +22,13 @@ from llmops_cli.cache.model import (
     POLICIES,
     CacheParameters,
 )
-from llmops_cli.cache.policies import breakpoints, rejections
+from llmops_cli.cache.placement import Odds
+from llmops_cli.cache.policies import plan, rejections
+from llmops_cli.cache.providers import Crossing, Setting, asked_for, cross
 from llmops_cli.cache.rules import CacheRules, load_rules
 from llmops_cli.cache.select import EPOCH, Exclusion, Selection, exclude, nothing_left, select
 from llmops_cli.cache.spend import CallPrices, Priced, price_calls
+from llmops_cli.cache.token_anchors import anchor
 from llmops_cli.cache.trace import CacheTrace, compile_trace, numbers, texts
 from llmops_cli.calls import TOKEN_CLASSES, CallsTable
 from llmops_cli.engine import map_merge
@@ -77,11 +82,23 @@ class Estimate:
     bounds: Mapping[str, float]
     target: str
     saving: Measure
-    leaks: tuple[Leak, ...]
+    evidence: Evidence
     billed: Outcome | None
     elsewhere: pd.DataFrame
     exclusions: tuple[Exclusion, ...]
     facts: Mapping[str, int]
+    crossings: tuple[Crossing, ...] = ()
+    reconciliation: Reconciliation | None = None
+
+    @property
+    def leaks(self) -> tuple[Leak, ...]:
+        """What the target does not read, and what the bill did not, by reason."""
+        return self.evidence.leaks
+
+    @property
+    def least_usd(self) -> float:
+        """The input spend that no policy can undercut (LB3)."""
+        return self.bounds[LEAST]
 
     @property
     def baseline(self) -> str:
@@ -97,36 +114,74 @@ def estimate_calls(
     Raises:
         LlmopsError: ``cache-nothing-to-replay`` and what selection, prices and rules refuse.
     """
-    rules = load_rules()
+    rules, asked = load_rules(), asked_for(given.providers)
     calls = calls.reset_index(drop=True)
     chosen = select(calls, given, book)
     _require_prices(chosen, book)
-    trace, exclusions = _compiled(calls, chosen, rules, given)
+    compiled, exclusions = _compiled(calls, chosen, rules, given)
+    rows = calls.iloc[compiled.row]
+    counts, counted = _counts(rows), numbers(rows, "tokens_estimated", 1) == 0
+    anchors = anchor(compiled, counts, counted, rules)
+    trace = anchors.trace
     prices = _prices(calls, chosen, trace.row, trace.prompt_tokens, book)
-    output = _counts(calls.iloc[trace.row])[:, 4:]
-    bench = _Bench(trace, rules, prices, output, given.refresh == "marked", jobs)
-    outcomes = {policy: bench.run(policy) for policy in POLICIES}
-    bounds = _bounds(trace, prices, rules)
+    plans = _plans(trace, rules, prices, given)
+    outcomes = {
+        policy: Outcome(tokens := np.hstack([billed, counts[:, 4:]]), prices.usd(tokens))
+        for policy, billed in _replayed(trace, plans, jobs).items()
+    }
+    bounds = lower_bounds(trace, prices.per_token, rules)
     target = given.policy or min(
         (NONE, AUTOMATIC_5M, AUTOMATIC_1H), key=lambda name: outcomes[name].input_usd
     )
     baseline = NONE if target == AS_LOGGED else AS_LOGGED
+    done = Replayed(
+        calls=calls,
+        anchors=anchors,
+        models=chosen.model[trace.row],
+        plans=plans,
+        tokens={name: outcome.tokens for name, outcome in outcomes.items()},
+        usd={name: outcome.usd for name, outcome in outcomes.items()},
+        billed=counts,
+        per_token=prices.per_token,
+        target=target,
+        baseline=baseline,
+        rules=rules,
+        given=given,
+    )
+    saving = _saving(outcomes[target], outcomes[baseline], trace.conversation, given)
+    billed = _billed(calls, trace, prices)
+    elsewhere = _elsewhere(calls, chosen, book)
     return Estimate(
         given=given,
         rules=rules,
         trace=trace,
-        models=chosen.model[trace.row],
+        models=done.models,
         prices=prices,
         outcomes=outcomes,
         bounds=bounds,
         target=target,
-        saving=_saving(outcomes[target], outcomes[baseline], trace.conversation, given),
-        leaks=tuple(leaks(trace, outcomes[target].tokens, prices.per_token, rules)),
-        billed=_billed(calls, trace, prices),
-        elsewhere=_elsewhere(calls, chosen, book),
+        saving=widened(saving, done),
+        evidence=gather(done),
+        billed=billed,
+        elsewhere=elsewhere,
         exclusions=exclusions,
         facts=_facts(calls, trace),
+        crossings=tuple(cross(trace, asked, _setting(given, chosen, trace), book)),
+        reconciliation=_reconciled(given, billed or outcomes[AS_LOGGED], elsewhere),
     )
+
+
+def _reconciled(
+    given: CacheParameters, paid: Outcome, elsewhere: pd.DataFrame
+) -> Reconciliation | None:
+    if given.invoice_usd is None:
+        return None
+    other = float(np.nansum(elsewhere["usd"].to_numpy(dtype=np.float64)))
+    return reconcile(given.invoice_usd, float(paid.usd.sum()) + other)
+
+
+def _setting(given: CacheParameters, chosen: Selection, trace: CacheTrace) -> Setting:
+    return Setting(chosen.day[trace.row], given.kv_tokens)
 
 
 def _require_prices(chosen: Selection, book: PriceBook) -> None:
@@ -171,32 +226,26 @@ def _counts(calls: CallsTable) -> Ints:
     return np.column_stack([numbers(calls, name, 0) for name in TOKEN_CLASSES]).astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Bench:
-    # What every policy is replayed against.
-    trace: CacheTrace
-    rules: CacheRules
-    prices: CallPrices
-    output: Ints
-    refresh_marked: bool
-    jobs: int
-
-    def run(self, policy: str) -> Outcome:
-        breaks = breakpoints(self.trace, policy)
-        parts = cut(self.trace, breaks, self.rules, refresh_marked=self.refresh_marked)
-        billed = map_merge(replay, parts, add, jobs=self.jobs).in_order()
-        tokens = np.hstack([billed, self.output])
-        return Outcome(tokens, self.prices.usd(tokens))
+def _plans(
+    trace: CacheTrace, rules: CacheRules, prices: CallPrices, given: CacheParameters
+) -> dict[str, Plan]:
+    odds = _odds(prices.per_token)
+    marked = given.refresh == "marked"
+    return {name: plan(trace, name, rules, odds=odds, renew_marked=marked) for name in POLICIES}
 
 
-def _bounds(trace: CacheTrace, prices: CallPrices, rules: CacheRules) -> dict[str, float]:
-    return {
-        policy: float(clairvoyant_usd(trace, prices.per_token, life_us=life, write=column).sum())
-        for policy, life, column in (
-            (AUTOMATIC_5M, rules.life_5m_us, 2),
-            (AUTOMATIC_1H, rules.life_1h_us, 3),
-        )
-    }
+def _replayed(trace: CacheTrace, plans: dict[str, Plan], jobs: int) -> dict[str, Ints]:
+    # Every policy on every part at once: a worker is sent a part of the trace only once.
+    billed = map_merge(replay, cut(trace, plans), add, jobs=jobs)
+    return {name: billed.in_order(name) for name in plans}
+
+
+def _odds(per_token: Floats) -> Odds:
+    fresh = np.where(per_token[:, 0] > 0, per_token[:, 0], 1.0)
+    read, write, long_write = (
+        np.nan_to_num(per_token[:, column] / fresh, nan=1.0) for column in (1, 2, 3)
+    )
+    return Odds(read, write, long_write)
 
 
 def _saving(

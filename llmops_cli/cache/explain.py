@@ -3,7 +3,7 @@
 import numpy as np
 
 from llmops_cli.cache.estimate import Estimate
-from llmops_cli.cache.model import AUTOMATIC_1H, AUTOMATIC_5M, NONE
+from llmops_cli.cache.model import NONE
 from llmops_cli.prices import Rates
 from llmops_cli.report import Explanation
 
@@ -115,17 +115,18 @@ def _bound(figures: Estimate) -> Explanation:
     policy = figures.outcomes[figures.target].input_usd
     return Explanation(
         of="least possible input spend",
-        formula="per prefix, runs of visits with gaps <= lifetime: 1 if alone, else w + (n - 1) r",
+        formula="per prefix, visits with gaps <= 1 h: all fresh, or one write and then reads",
         numbers=(
-            ("5-minute entries", figures.bounds[AUTOMATIC_5M]),
-            ("1-hour entries", figures.bounds[AUTOMATIC_1H]),
+            *((name, usd) for name, usd in figures.bounds.items()),
             ("policy", policy),
             ("no caching", figures.outcomes[NONE].input_usd),
-            ("left", policy - min(figures.bounds.values())),
+            ("left", policy - figures.least_usd),
         ),
         assumptions=(
-            "one lifetime, any number of breakpoints, no minimum, knowledge of the future",
-            "a visit before the writer's response begins cannot be a read (R9)",
+            "LB0: writes are free; LB1: entries never expire; LB2: one lifetime, exact; LB3: both",
+            "any number of breakpoints, no minimum, knowledge of the future",
+            "a visit before any writer's response begins cannot be a read (R9)",
+            "LB3: a read may renew for an hour; a longer 1-hour entry does so at no price (R6)",
         ),
-        source="exact optimum of every prefix alone, for one lifetime; no policy can pay less",
+        source="minimum of every prefix alone; no policy can pay less than LB3",
     )

@@ -8,6 +8,17 @@ __all__ = ["own_findings"]
 
 _FAR = 0.05
 
+_FIELDS = {
+    "cache-duplicate-calls": "call_id",
+    "cache-no-time": "start_time",
+    "cache-no-model": "request_model",
+    "cache-too-many-breakpoints": "block_markers",
+    "cache-lifetime-order": "block_markers",
+    "cache-automatic-conflict": "automatic_cache",
+    "cache-marker-on-thinking": "block_markers",
+}
+# The column that shows why a call is left out.
+
 
 def own_findings(figures: Estimate) -> tuple[Finding, ...]:
     """Exclusions first, then what was assumed where the log is silent."""
@@ -18,6 +29,7 @@ def own_findings(figures: Estimate) -> tuple[Finding, ...]:
             message=f"calls that {item.message} are not replayed",
             file=item.file,
             line=item.line,
+            field=_FIELDS.get(item.slug, ""),
             count=item.count,
         )
         for item in figures.exclusions

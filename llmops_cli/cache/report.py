@@ -2,10 +2,11 @@
 
 from dataclasses import asdict
 
+from llmops_cli.cache import evidence_report
+from llmops_cli.cache.crossings import crossing_table
 from llmops_cli.cache.estimate import Estimate, Outcome
 from llmops_cli.cache.explain import explanations
 from llmops_cli.cache.findings import own_findings
-from llmops_cli.cache.leaks import REASONS
 from llmops_cli.cache.model import AS_LOGGED, AUTOMATIC_1H, AUTOMATIC_5M, NONE, POLICIES
 from llmops_cli.calls import TOKEN_CLASSES
 from llmops_cli.report import Check, Column, Finding, Measure, Report, Scalar, Table
@@ -17,6 +18,14 @@ LABELS = {
     AS_LOGGED: "logged markers",
     AUTOMATIC_5M: "automatic, 5 min",
     AUTOMATIC_1H: "automatic, 1 h",
+    "static-prefix-5m": "static prefix, 5 min",
+    "static-prefix-1h": "static prefix, 1 h",
+    "moving-tail-5m": "moving tail, 5 min",
+    "moving-tail-1h": "moving tail, 1 h",
+    "moving-tail-mixed": "moving tail, mixed",
+    "best-4-5m": "best 4, 5 min",
+    "best-4-1h": "best 4, 1 h",
+    "best-4-mixed": "best 4, mixed",
 }
 
 _NOTHING = 1e-9
@@ -26,6 +35,14 @@ _SENTENCES = {
     AS_LOGGED: "The logged markers",
     AUTOMATIC_5M: "Automatic caching with 5-minute entries",
     AUTOMATIC_1H: "Automatic caching with 1-hour entries",
+    "static-prefix-5m": "Marking tools and system prompt for 5 minutes",
+    "static-prefix-1h": "Marking tools and system prompt for 1 hour",
+    "moving-tail-5m": "A marker that moves with the tail, for 5 minutes,",
+    "moving-tail-1h": "A marker that moves with the tail, for 1 hour,",
+    "moving-tail-mixed": "An hourly marker on what is static and a 5-minute one on the tail",
+    "best-4-5m": "The best four 5-minute markers",
+    "best-4-1h": "The best four 1-hour markers",
+    "best-4-mixed": "The best four markers, hourly on what is static,",
 }
 
 
@@ -42,8 +59,8 @@ def report_on(
         measures=_measures(figures),
         checks=_checks(figures),
         tables=_tables(figures),
-        findings=(*findings, *own_findings(figures)),
-        explanations=explanations(figures),
+        findings=(*findings, *own_findings(figures), *evidence_report.findings(figures)),
+        explanations=(*explanations(figures), *evidence_report.explanations(figures)),
     )
 
 
@@ -79,6 +96,7 @@ def _no_use(figures: Estimate) -> str:
 
 def _parameters(figures: Estimate) -> dict[str, Scalar]:
     given = {name: value for name, value in asdict(figures.given).items() if name != "on"}
+    given["providers"] = " ".join(figures.given.providers) or None
     on = figures.given.on
     return {
         **given,
@@ -90,7 +108,7 @@ def _parameters(figures: Estimate) -> dict[str, Scalar]:
 
 def _measures(figures: Estimate) -> tuple[Measure, ...]:
     policy, baseline = figures.outcomes[figures.target], figures.outcomes[figures.baseline]
-    none, least = figures.outcomes[NONE].input_usd, min(figures.bounds.values())
+    none, least = figures.outcomes[NONE].input_usd, figures.least_usd
     calls, label = figures.trace.calls, LABELS[figures.target]
     taken = (none - policy.input_usd) / (none - least) if none > least else None
     billed = figures.billed or figures.outcomes[AS_LOGGED]
@@ -99,7 +117,7 @@ def _measures(figures: Estimate) -> tuple[Measure, ...]:
         _sum("saving_usd", "input spend saved, USD", baseline.input_usd - policy.input_usd, calls),
         _sum("input_usd", f"input spend, {label}", policy.input_usd, calls),
         _sum("baseline_usd", f"input spend, {LABELS[figures.baseline]}", baseline.input_usd, calls),
-        _share("hit_rate", f"input read from cache, {label}", _hit_rate(policy), calls),
+        _policy_hit_rate(figures),
         _share(
             "hit_rate_today",
             "input read from cache, " + ("as billed" if figures.billed else "logged markers"),
@@ -108,7 +126,13 @@ def _measures(figures: Estimate) -> tuple[Measure, ...]:
         ),
         _share("achieved", "share of the achievable saving taken", taken, calls),
         _sum("output_usd", "output spend, whatever the policy", _output(figures), calls),
+        *evidence_report.measures(figures),
     )
+
+
+def _policy_hit_rate(figures: Estimate) -> Measure:
+    label = f"input read from cache, {LABELS[figures.target]}"
+    return evidence_report.target_hit_rate(figures, label)
 
 
 def _output(figures: Estimate) -> float | None:
@@ -132,9 +156,13 @@ def _hit_rate(outcome: Outcome) -> float:
 
 
 def _checks(figures: Estimate) -> tuple[Check, ...]:
-    bound, saving = figures.given.min_saving, figures.saving
-    if bound is None:
-        return ()
+    more = evidence_report.checks(figures, _policy_hit_rate(figures))
+    bound = figures.given.min_saving
+    return more if bound is None else (_saving_check(figures, bound), *more)
+
+
+def _saving_check(figures: Estimate, bound: float) -> Check:
+    saving = figures.saving
     value, low, n = saving.value or 0.0, saving.low or 0.0, saving.n or 0
     half, distance = value - low, abs(value - bound)
     more = (half / distance) ** 2 if distance > 0 else float("inf")
@@ -143,11 +171,14 @@ def _checks(figures: Estimate) -> tuple[Check, ...]:
         if n > 1 and more < 1e4  # noqa: PLR2004 - beyond that no log will ever decide
         else "traffic of more conversations, or a gate further from the estimate"
     )
-    return (Check.at_least("min_saving", saving, bound, needed=needed),)
+    return Check.at_least("min_saving", saving, bound, needed=needed)
 
 
 def _tables(figures: Estimate) -> tuple[Table, ...]:
-    tables = (_spend(figures), _leaks(figures), _models(figures), _tokens(figures))
+    leaks = evidence_report.leak_table(figures, LABELS[figures.target])
+    more = evidence_report.tables(figures)
+    tables = (_spend(figures), leaks, *more, _models(figures), _tokens(figures))
+    tables = (*tables, crossing_table(figures.crossings)) if figures.crossings else tables
     return (*tables, _elsewhere(figures)) if len(figures.elsewhere) else tables
 
 
@@ -156,9 +187,11 @@ def _spend(figures: Estimate) -> Table:
     rows: list[tuple[Scalar, ...]] = []
     if figures.billed is not None:
         rows.append(_spend_row("as billed, by the log", figures.billed, none))
-    rows += [_spend_row(LABELS[name], figures.outcomes[name], none) for name in POLICIES]
-    least = min(figures.bounds.values())
-    rows.append(("least possible", *(None,) * 4, least, least / none if none else None))
+    spends = [_spend_row(LABELS[name], figures.outcomes[name], none) for name in POLICIES]
+    least = figures.least_usd
+    bound = ("least possible", *(None,) * 4, least, least / none if none else None)
+    # What needs no markers of one's own, and the bound, come before the placements.
+    rows += [*spends[:4], bound, *spends[4:]]
     names = ("fresh", "read", "write 5 min", "write 1 h", "input")
     return Table(
         name="spend",
@@ -169,32 +202,13 @@ def _spend(figures: Estimate) -> Table:
             Column(name="of_uncached", label="of uncached", unit="share"),
         ),
         rows=tuple(rows),
-        note="least possible: one lifetime, perfect foresight, any number of breakpoints",
+        note="least possible: both lifetimes, perfect foresight, any number of breakpoints",
     )
 
 
 def _spend_row(label: str, outcome: Outcome, none: float) -> tuple[Scalar, ...]:
     by_class = outcome.usd[:, :4].sum(axis=0).tolist()
     return (label, *by_class, outcome.input_usd, outcome.input_usd / none if none else None)
-
-
-def _leaks(figures: Estimate) -> Table:
-    return Table(
-        name="leaks",
-        title=f"Repeated input still not read from the cache: {LABELS[figures.target]}",
-        columns=(
-            Column(name="reason", label="reason"),
-            Column(name="calls", label="calls", unit="count"),
-            Column(name="tokens", label="tokens", unit="tokens"),
-            Column(name="loss_usd", label="loss", unit="usd"),
-            Column(name="change", label="the change"),
-        ),
-        rows=tuple(
-            (REASONS[leak.reason][0], leak.calls, leak.tokens, leak.usd, REASONS[leak.reason][1])
-            for leak in figures.leaks
-        ),
-        note="loss: the difference between fresh input and a cache read",
-    )
 
 
 def _models(figures: Estimate) -> Table:

@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 
 from llmops_cli.cache.model import CacheParameters
@@ -70,8 +71,11 @@ def select(calls: CallsTable, given: CacheParameters, book: PriceBook) -> Select
     if given.on is not None:
         day = np.full(len(calls), given.on.toordinal() - EPOCH.toordinal())
     failed = texts(calls, "error_type") != ""
+    named = texts(calls, "call_id")
+    again = (named != "") & pd.Series(named).duplicated().to_numpy(dtype=np.bool_)
     steps = (
         ("cache-failed-calls", "failed and cost nothing", failed),
+        ("cache-duplicate-calls", "carry the id of an earlier call and were logged twice", again),
         ("cache-no-time", "have no start time", ~timed),
         ("cache-no-model", "name no model; --price-as MODEL prices them", model == ""),
         ("cache-other-provider", "are not served by Anthropic's API", provider != "anthropic"),
@@ -83,7 +87,7 @@ def select(calls: CallsTable, given: CacheParameters, book: PriceBook) -> Select
         exclusions += more
     if not left.any():
         raise nothing_left(len(calls), exclusions)
-    billable = ~failed & timed & (model != "")
+    billable = ~failed & ~again & timed & (model != "")
     return Selection(left, billable, model, provider, day, tuple(exclusions))
 
 

@@ -4,7 +4,7 @@ Two blocks are the same node exactly when isolation domain, model and the 128-bi
 hash agree (rules R1 and R16), so a node is a prefix that a cache entry can stand for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from llmops_cli.cache.model import CacheParameters
 from llmops_cli.cache.rules import CacheRules
+from llmops_cli.cache.visits import Visits, order_visits
 from llmops_cli.calls import BlockKind, BlockTrace, CallsTable, block_trace
 
 __all__ = ["CacheTrace", "compile_trace", "first_true", "microseconds", "numbers", "texts"]
@@ -27,7 +28,8 @@ class CacheTrace:
 
     ``row`` is the call's row in the calls table; times are microseconds; ``depth_tokens`` is
     the length of the prompt up to and including a block; ``minimum`` the shortest prefix that
-    the call's model caches; ``conversation`` and ``scope`` (domain and model) are codes.
+    the call's model caches; ``conversation``, ``domain`` and ``scope`` (domain and model) are
+    codes. ``prefix`` is the node by its content alone, whoever sent it.
     """
 
     row: Ints
@@ -37,11 +39,21 @@ class CacheTrace:
     automatic: Bytes
     conversation: Ints
     scope: Ints
+    domain: Ints
     offsets: Ints
     node: Ints
+    prefix: Ints
     depth_tokens: Ints
     kind: Bytes
     marker: Bytes
+    _sorted: dict[str, Visits] = field(default_factory=dict[str, Visits], repr=False)
+
+    @property
+    def visits(self) -> Visits:
+        """The visits in the orders of the replay, sorted once."""
+        if "visits" not in self._sorted:
+            self._sorted["visits"] = order_visits(self.node, self.offsets)
+        return self._sorted["visits"]
 
     @property
     def calls(self) -> int:
@@ -70,6 +82,18 @@ class CacheTrace:
         """Calls that can ever share an entry: same domain, model and first block."""
         return self.node[self.offsets[:-1]]
 
+    def shared_by(self, who: Ints, minimum: int) -> "CacheTrace":
+        """The same traffic where entries are shared by calls with the same code in ``who``."""
+        node = _scoped(self.prefix, who, self.offsets)
+        same = len(node) == 0 or bool((node == self.node).all())
+        return replace(
+            self,
+            minimum=np.full(self.calls, minimum, np.int64),
+            scope=who,
+            node=node,
+            _sorted=self._sorted if same else {},
+        )
+
 
 def compile_trace(
     calls: CallsTable, rules: CacheRules, models: npt.NDArray[np.object_], given: CacheParameters
@@ -92,16 +116,20 @@ def compile_trace(
     codes, names = pd.factorize(models)
     domain, _ = pd.factorize(texts(calls, "isolation_domain"))
     scope, _ = pd.factorize(domain.astype(np.int64) * len(names) + codes)
+    prefix = _prefixes(blocks)
+    node = _scoped(prefix, scope.astype(np.int64), blocks.offsets)
     return CacheTrace(
         row=calls.index.to_numpy(dtype=np.int64),
         start_us=start,
         begins_us=start + _wait(calls, given),
         minimum=rules.minimum_tokens(names, given.minimum_tokens)[codes],
         automatic=numbers(calls, "automatic_cache", 0).astype(np.uint8),
-        conversation=_conversations(calls, blocks, scope),
+        conversation=_conversations(calls, blocks, node),
         scope=scope.astype(np.int64),
+        domain=domain.astype(np.int64),
         offsets=blocks.offsets,
-        node=_nodes(blocks, scope),
+        node=node,
+        prefix=prefix,
         depth_tokens=_depths(blocks),
         kind=blocks.kinds,
         marker=blocks.markers,
@@ -140,16 +168,21 @@ def _wait(calls: CallsTable, given: CacheParameters) -> Ints:
     return np.rint(np.where(np.isnan(known), given.visible_after_s, known) * 1e6).astype(np.int64)
 
 
-def _nodes(blocks: BlockTrace, scope: npt.NDArray[np.intp]) -> Ints:
+def _prefixes(blocks: BlockTrace) -> Ints:
     code, names = pd.factorize(blocks.hashes[:, 0])
     half = np.zeros(len(names), np.uint64)
     half[code] = blocks.hashes[:, 1]
     if not np.array_equal(half[code], blocks.hashes[:, 1]):
         # Two prefixes share 64 of their 128 bits: count them apart, the slow way.
         code = np.unique(blocks.hashes, axis=0, return_inverse=True)[1].reshape(-1)
-    if scope.size and scope.max() > 0:
-        of_block = np.repeat(scope, np.diff(blocks.offsets)).astype(np.int64)
-        code, _ = pd.factorize(of_block * (int(code.max()) + 1) + code)
+    return code.astype(np.int64)
+
+
+def _scoped(prefix: Ints, scope: Ints, offsets: Ints) -> Ints:
+    if not scope.size or scope.max() == 0:
+        return prefix
+    of_block = np.repeat(scope, np.diff(offsets))
+    code, _ = pd.factorize(of_block * (int(prefix.max()) + 1) + prefix)
     return code.astype(np.int64)
 
 
@@ -159,16 +192,13 @@ def _depths(blocks: BlockTrace) -> Ints:
     return total - np.repeat(before, np.diff(blocks.offsets))
 
 
-def _conversations(calls: CallsTable, blocks: BlockTrace, scope: npt.NDArray[np.intp]) -> Ints:
+def _conversations(calls: CallsTable, blocks: BlockTrace, node: Ints) -> Ints:
     # Without an id, calls with the same prompt up to the first user block are one conversation.
     named = texts(calls, "conversation_id")
+    code, names = pd.factorize(named)
     if (named != "").all():
-        return pd.factorize(named)[0].astype(np.int64)
+        return code.astype(np.int64)
     user = first_true(blocks.kinds == BlockKind.USER, blocks.offsets)
     opening = np.where(user >= 0, user, blocks.offsets[1:] - 1)
-    derived = [
-        f"\0{domain}:{high:x}{low:x}"
-        for domain, (high, low) in zip(scope.tolist(), blocks.hashes[opening].tolist(), strict=True)
-    ]
-    keys = np.where(named == "", np.array(derived, dtype=object), named)
+    keys = np.where(named == "", len(names) + node[opening], code)
     return pd.factorize(keys)[0].astype(np.int64)

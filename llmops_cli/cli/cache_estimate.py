@@ -1,6 +1,7 @@
 """``llmops cache-estimate``: what prompt caching saves on a log, and whether that is enough."""
 
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, command
 from llmops_cli.cli.show import finish
+from llmops_cli.errors import ExitCode, LlmopsError
 
 __all__ = ["cache_estimate", "register"]
 
@@ -20,8 +22,9 @@ def cache_estimate(
         typer.Option(
             "--policy",
             metavar="NAME",
-            help="none | as-logged | automatic-5m | automatic-1h.",
-            show_default="the cheapest but as-logged",
+            help="none | as-logged | automatic-5m|1h | static-prefix-5m|1h | "
+            "moving-tail-5m|1h|mixed | best-4-5m|1h|mixed.",
+            show_default="the cheapest of automatic and none",
         ),
     ] = "",
     min_saving: Annotated[
@@ -30,6 +33,51 @@ def cache_estimate(
             "--min-saving",
             metavar="SHARE",
             help="Gate: share of input spend the policy must save against the logged markers.",
+            show_default=False,
+        ),
+    ] = None,
+    min_hit_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--min-hit-rate",
+            metavar="SHARE",
+            help="Gate: share of input that the policy must read from the cache.",
+            show_default=False,
+        ),
+    ] = None,
+    max_unexplained_miss: Annotated[
+        float | None,
+        typer.Option(
+            "--max-unexplained-miss",
+            metavar="SHARE",
+            help="Gate: share of reads that the rules promise and the bill may lack.",
+            show_default=False,
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="PATH",
+            help="An earlier JSON report, for --max-regression.",
+            show_default=False,
+        ),
+    ] = None,
+    max_regression: Annotated[
+        float | None,
+        typer.Option(
+            "--max-regression",
+            metavar="SHARE",
+            help="Gate: how much of the baseline's saving may be lost.",
+            show_default=False,
+        ),
+    ] = None,
+    invoice_usd: Annotated[
+        float | None,
+        typer.Option(
+            "--invoice-usd",
+            metavar="USD",
+            help="What was paid for the time of the log, to hold against its usage.",
             show_default=False,
         ),
     ] = None,
@@ -70,6 +118,24 @@ def cache_estimate(
             help="What a read renews: the entry it hit, or every marked one on its way.",
         ),
     ] = "hit",
+    provider: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--provider",
+            metavar="NAME[=MODEL]",
+            help="Show the same traffic at this provider too, by its rules and prices; "
+            "repeatable, or all.",
+            show_default=False,
+        ),
+    ] = None,
+    kv_tokens: Annotated[
+        int,
+        typer.Option(
+            "--kv-tokens",
+            metavar="N",
+            help="Tokens that a vLLM or SGLang server holds.",
+        ),
+    ] = 500_000,
     logs: Logs,
     shared: Shared,
 ) -> None:
@@ -77,9 +143,10 @@ def cache_estimate(
 
     What it saves, what is left, and what to change first.
 
-    Replays the log block by block under Anthropic's written rules with the markers as logged,
-    with automatic caching (5 minutes, 1 hour) and with none. The gate holds when the one-sided
-    95 % lower bound of the saving reaches --min-saving.
+    Replays the log block by block under Anthropic's written rules: markers as logged, automatic
+    caching (5 minutes, 1 hour), markers placed by rule or by foresight, none. With --provider
+    under other providers' rules as well. The gate holds when the one-sided 95 % lower bound of
+    the saving reaches --min-saving.
     """
     from llmops_cli.cache import CacheParameters
     from llmops_cli.cache import cache_estimate as estimate
@@ -87,10 +154,17 @@ def cache_estimate(
     parameters = CacheParameters(
         policy=policy,
         min_saving=min_saving,
+        min_hit_rate=min_hit_rate,
+        max_unexplained_miss=max_unexplained_miss,
+        baseline_saving=None if baseline is None else _earlier(baseline),
+        max_regression=max_regression,
+        invoice_usd=invoice_usd,
         price_as=price_as,
         on=_day(on),
         minimum_tokens=minimum_tokens,
         refresh=refresh,
+        providers=tuple(provider or ()),
+        kv_tokens=kv_tokens,
         seed=shared.seed,
     )
     traffic = read_logs(paths, logs, shared)
@@ -102,6 +176,23 @@ def cache_estimate(
         findings=bad_row_findings(traffic.bad_rows),
     )
     finish(report, shared)
+
+
+def _earlier(path: Path) -> float:
+    from llmops_cli.cache.gates import baseline_saving
+    from llmops_cli.views.json import parse
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise LlmopsError(
+            "cache-bad-baseline",
+            "the baseline cannot be read",
+            hint="write one with: llmops cache-estimate LOG -f json=previous.json",
+            file=str(path),
+            exit_code=ExitCode.USAGE,
+        ) from error
+    return baseline_saving(parse(content, str(path)), str(path))
 
 
 def _day(moment: datetime | None) -> date | None:
@@ -117,5 +208,6 @@ def register(app: typer.Typer) -> None:
             "llmops cache-estimate logs.jsonl",
             "llmops cache-estimate logs/ --policy automatic-1h --min-saving 0.2",
             "llmops cache-estimate logs.jsonl --price-as claude-sonnet-5 --on 2026-11-01",
+            "llmops cache-estimate logs.jsonl --provider all -v",
         ),
     )(cache_estimate)

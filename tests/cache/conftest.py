@@ -12,7 +12,7 @@ import pytest
 
 from llmops_cli.cache.kernel import cut, replay
 from llmops_cli.cache.model import CacheParameters
-from llmops_cli.cache.policies import breakpoints
+from llmops_cli.cache.policies import plan
 from llmops_cli.cache.rules import load_rules
 from llmops_cli.cache.trace import CacheTrace, compile_trace
 from llmops_cli.calls import BlockKind, CallsTable, Marker, arrow_schema, from_arrow
@@ -79,11 +79,9 @@ def billed(calls: CallsTable, policy: str = "as-logged", **given: object) -> npt
     """``(calls, 4)`` tokens fresh, read, written for 5 minutes and for 1 hour, by time."""
     trace, rules = compile_log(calls, **given), load_rules()
     marked = given.get("refresh") == "marked"
-    parts = cut(trace, breakpoints(trace, policy), rules, refresh_marked=marked)
-    total = replay(parts[0])
-    for part in parts[1:]:
-        total = total + replay(part)
-    return total.in_order()
+    plans = {policy: plan(trace, policy, rules, renew_marked=marked)}
+    total = replay(cut(trace, plans)[0])
+    return total.in_order(policy)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from llmops_cli import cache_estimate
 from llmops_cli.cache import CacheParameters
 from llmops_cli.cache import estimate as estimate_module
-from llmops_cli.calls import CallsTable
+from llmops_cli.calls import BlockKind, CallsTable
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.prices import PriceBook, Rates
 from llmops_cli.report import Measure, Report, Verdict
@@ -256,6 +256,17 @@ def test_a_claude_model_without_a_provider_is_anthropics(log: Build) -> None:
         ({"policy": "automatic"}, "cache-unknown-policy", ExitCode.USAGE),
         ({"min_saving": 20.0}, "cache-bad-gate", ExitCode.USAGE),
         ({"min_saving": float("nan")}, "cache-bad-gate", ExitCode.USAGE),
+        ({"min_hit_rate": 1.1}, "cache-bad-gate", ExitCode.USAGE),
+        ({"max_unexplained_miss": -0.1}, "cache-bad-gate", ExitCode.USAGE),
+        ({"max_regression": float("nan")}, "cache-bad-gate", ExitCode.USAGE),
+        ({"max_regression": 0.1}, "cache-bad-gate", ExitCode.USAGE),
+        ({"baseline_saving": 0.5}, "cache-bad-gate", ExitCode.USAGE),
+        ({"invoice_usd": -1.0}, "cache-bad-invoice", ExitCode.USAGE),
+        (
+            {"invoice_usd": 9.0, "price_as": "claude-opus-5"},
+            "cache-bad-invoice",
+            ExitCode.USAGE,
+        ),
         ({"minimum_tokens": 0}, "cache-bad-minimum", ExitCode.USAGE),
         ({"refresh": "all"}, "cache-unknown-refresh", ExitCode.USAGE),
     ],
@@ -362,7 +373,7 @@ def test_models_are_told_apart(log: Build) -> None:
 
 def test_every_explanation_carries_numbers_and_a_source(log: Build) -> None:
     report = cache_estimate(log(*conversations(2)))
-    assert len(report.explanations) == 5
+    assert len(report.explanations) == 7
     for item in report.explanations:
         assert item.formula
         assert item.numbers
@@ -372,3 +383,50 @@ def test_every_explanation_carries_numbers_and_a_source(log: Build) -> None:
 @pytest.mark.parametrize("look", ["text", "markdown", "html", "json", "github"])
 def test_every_view_can_show_it(log: Build, look: str) -> None:
     assert "cache" in render(cache_estimate(log(*conversations(2))), look)
+
+
+def test_an_invoice_is_held_against_the_whole_log(log: Build) -> None:
+    other = {"provider_name": "openai", "request_model": "gpt-5.1", "blocks": [("x", 1000)]}
+    calls = log(*conversations(2), other)
+    parts = [cache_estimate(calls, CacheParameters(invoice_usd=amount)) for amount in (1.0, 2.0)]
+    explained = [value(report, "invoice_explained") for report in parts]
+    assert explained[0] == pytest.approx(2 * explained[1])
+    prompts = 2 * sum(4000 + 300 * turn for turn in range(1, 6))
+    ours = (prompts * 3 + 10 * 10 * 15) / 1e6
+    theirs = (1000 * 1.25 + 10 * 10) / 1e6
+    assert explained[0] == pytest.approx(ours + theirs)
+    assert "cache-invoice-differs" in findings(parts[0])
+    exact = cache_estimate(calls, CacheParameters(invoice_usd=ours + theirs))
+    assert "cache-invoice-differs" not in findings(exact)
+
+
+def test_another_providers_bill_is_no_test_of_these_rules(log: Build) -> None:
+    calls = conversations(3, provider_name="openai", request_model="gpt-5.1")
+    for call in calls:
+        call |= {"input_tokens": 0, "cache_read_tokens": sum(b[1] for b in call["blocks"])}
+    report = cache_estimate(log(*calls), CacheParameters(price_as="claude-opus-5"))
+    assert not {"unexplained_miss", "replay_error"} & {item.name for item in report.measures}
+
+
+def test_a_log_without_usage_widens_the_saving(log: Build) -> None:
+    # Tools are off by another factor than words; of one kind alone it would cancel out.
+    calls = conversations(9)
+    for call in calls:
+        call["blocks"][0] = (*SYSTEM, "", BlockKind.TOOL)
+    known, guessed = (
+        measure(cache_estimate(log(*calls)), "saving")
+        for calls in (calls, [call | {"tokens_estimated": True} for call in calls])
+    )
+    assert known.value == pytest.approx(guessed.value)
+    assert guessed.low is not None
+    assert known.low is not None
+    assert guessed.low < known.low - 0.01
+    assert guessed.method.endswith("widened by the error of estimated tokens")
+
+
+def test_a_fall_below_the_baseline_fails(log: Build) -> None:
+    calls = log(*conversations(9))
+    before = value(cache_estimate(calls), "saving")
+    for lost, verdict in ((0.0, Verdict.PASS), (0.2, Verdict.FAIL)):
+        given = CacheParameters(baseline_saving=before + lost, max_regression=0.05)
+        assert cache_estimate(calls, given).verdict is verdict

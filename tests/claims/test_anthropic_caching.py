@@ -196,6 +196,21 @@ def test_poisson_reuse_costs_what_theory_says(
         assert shares[policy] == pytest.approx(expected, abs=4 * spread + 1.5e-3)
 
 
+# O1: w = 1.25, r = 0.1 in units of one uncached prompt.
+@pytest.mark.parametrize(("uses", "cached"), [(2, 1.35), (10, 2.15)])
+def test_o1_a_write_and_its_reads_cost_what_openai_says(uses: int, cached: float) -> None:
+    log = calls_of(
+        [60.0 * n for n in range(uses)], [[("developer", 10_000, 0)]] * uses, "claude-opus-5"
+    )
+    parameters = CacheParameters(providers=("openai-implicit=gpt-5.6-sol",))
+    rows = next(t for t in cache_estimate(log, parameters).tables if t.name == "providers").rows
+    found = dict(zip(("fresh", "read", "written"), rows[0][2:5], strict=True))
+    assert found == {"fresh": 0, "read": 10_000 * (uses - 1), "written": 10_000}
+    one = BOOK.rates("gpt-5.6-sol", DAY).usd(np.array([[10_000, 0, 0, 0, 0]])).sum()
+    assert rows[0][6] / one == pytest.approx(cached)
+    assert rows[0][7] == pytest.approx(cached / uses)
+
+
 def test_padding_to_the_minimum_breaks_even_where_published() -> None:
     # O2 with r = 0.1, w = 1.25, ten uses of a 1,024-token minimum: pad from 221 tokens on.
     def cost(tokens: int, uses: int, minimum: int) -> tuple[float, float]:

@@ -58,7 +58,7 @@ def chats(path: Path, count: int, singles: int = 0, **request: object) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("bound", "code", "word"), [("0.2", 0, "PASS"), ("0.9", 1, "FAIL"), ("0.6", 4, "INCONCLUSIVE")]
+    ("bound", "code", "word"), [("0.2", 0, "PASS"), ("0.9", 1, "FAIL"), ("0.5", 4, "INCONCLUSIVE")]
 )
 def test_the_exit_code_is_the_verdict(
     llmops: Run, tmp_path: Path, bound: str, code: int, word: str
@@ -169,3 +169,60 @@ def test_bad_rows_are_left_out_and_said(llmops: Run, tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "1 row could not be read" in done.stderr
     assert any(item["line"] == 11 for item in json.loads(done.stdout)["findings"])
+
+
+def test_the_same_traffic_at_other_providers(llmops: Run, tmp_path: Path) -> None:
+    log = chats(tmp_path / "log.jsonl", 3)
+    asked = ("--provider", "openai-explicit=gpt-6-sol", "--provider", "vllm", "--kv-tokens", "9000")
+    done = llmops("cache-estimate", log, *asked, "-f", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = next(t for t in json.loads(done.stdout)["tables"] if t["name"] == "providers")["rows"]
+    assert [row[:2] for row in rows] == [["OpenAI 5.6+, explicit", "gpt-6-sol"], ["vLLM", None]]
+    assert rows[0][3] > 0
+    assert rows[0][6] > 0
+    assert rows[1][6] is None
+
+
+def test_all_providers_at_once(llmops: Run, tmp_path: Path) -> None:
+    log = chats(tmp_path / "log.jsonl", 2)
+    done = llmops("cache-estimate", log, "--provider", "all", "-v", "--on", "2026-11-01")
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("Amazon Bedrock", "DeepSeek", "Gemini, explicit", "SGLang"):
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "slug"),
+    [
+        (("--provider", "openai"), "cache-unknown-provider"),
+        (("--provider", "all=gpt-5.1"), "cache-unknown-provider"),
+        (("--provider", "openai-implicit=gpt-5.1"), "cache-other-rules"),
+        (("--provider", "vllm", "--kv-tokens", "0"), "cache-bad-capacity"),
+        (("--policy", "best-4"), "cache-unknown-policy"),
+    ],
+)
+def test_questions_about_unknown_rules(
+    llmops: Run, tmp_path: Path, arguments: tuple[str, ...], slug: str
+) -> None:
+    done = llmops("cache-estimate", chats(tmp_path / "log.jsonl", 1), *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert slug in done.stderr
+
+
+def test_a_report_is_the_baseline_of_the_next(llmops: Run, tmp_path: Path) -> None:
+    log = chats(tmp_path / "log.jsonl", 8)
+    before = tmp_path / "previous.json"
+    assert llmops("cache-estimate", log, "-f", f"json={before}").returncode == 0
+    gate = ("--baseline", before, "--max-regression", "0.05", "--min-hit-rate", "0.3")
+    done = llmops("cache-estimate", log, *gate, "-f", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    names = {check["name"] for check in json.loads(done.stdout)["checks"]}
+    assert names == {"max_regression", "min_hit_rate"}
+
+
+def test_a_baseline_that_is_absent_is_a_usage_error(llmops: Run, tmp_path: Path) -> None:
+    log = chats(tmp_path / "log.jsonl", 1)
+    done = llmops("cache-estimate", log, "--baseline", "gone.json", "--max-regression", "0.05")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cache-bad-baseline" in done.stderr
+    assert "gone.json" in done.stderr

@@ -7,7 +7,7 @@ live entries, each a prefix with the moments that matter, searched in full for e
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +15,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from llmops_cli.cache import kernel
-from llmops_cli.cache.bounds import clairvoyant_usd
+from llmops_cli.cache.bounds import clairvoyant_usd, lower_bounds
 from llmops_cli.cache.kernel import Billed, cut, replay
-from llmops_cli.cache.model import CacheParameters
-from llmops_cli.cache.policies import breakpoints
+from llmops_cli.cache.model import PLACED, POLICIES, CacheParameters
+from llmops_cli.cache.placement import choose
+from llmops_cli.cache.policies import plan
 from llmops_cli.cache.rules import load_rules
 from llmops_cli.cache.trace import CacheTrace, compile_trace
 from llmops_cli.calls import arrow_schema, from_arrow
@@ -176,12 +176,15 @@ def trace_of(requests: list[Request]) -> CacheTrace:
     return compile_trace(calls, load_rules(), models, CacheParameters())
 
 
-def fast(trace: CacheTrace, policy: str, *, refresh_marked: bool = False) -> list[list[int]]:
-    parts = cut(trace, breakpoints(trace, policy), load_rules(), refresh_marked=refresh_marked)
-    total: Billed = replay(parts[0])
-    for part in parts[1:]:
+def fast(
+    trace: CacheTrace, policy: str, *, refresh_marked: bool = False, parts: int | None = None
+) -> list[list[int]]:
+    plans = {policy: plan(trace, policy, load_rules(), renew_marked=refresh_marked)}
+    first, *rest = cut(trace, plans, parts=parts)
+    total: Billed = replay(first)
+    for part in rest:
         total = total + replay(part)
-    return total.in_order().tolist()
+    return total.in_order(policy).tolist()
 
 
 @pytest.mark.parametrize("refresh_marked", [False, True])
@@ -207,22 +210,22 @@ def test_automatic_caching_is_a_marker_on_the_last_block(
 
 
 @settings(max_examples=40, deadline=None)
-@given(requests=traffic(), size=st.sampled_from([1, 7, 60]))
-def test_shards_are_exact(requests: list[Request], size: int) -> None:
+@given(requests=traffic())
+def test_shards_are_exact(requests: list[Request]) -> None:
     trace = trace_of(requests)
-    whole = fast(trace, "as-logged")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernel, "_PART_BLOCKS", size)
-        assert fast(trace, "as-logged") == whole
-        parts = cut(trace, breakpoints(trace, "as-logged"), load_rules())
-    assert len(parts) <= len({*zip(trace.scope.tolist(), trace.shard.tolist(), strict=True)})
+    whole = fast(trace, "as-logged", parts=1)
+    shards = len({*zip(trace.scope.tolist(), trace.shard.tolist(), strict=True)})
+    for parts in (2, 7):
+        assert fast(trace, "as-logged", parts=parts) == whole
+        plans = {"none": plan(trace, "none", load_rules())}
+        assert len(cut(trace, plans, parts=parts)) == min(parts, shards)
 
 
 @settings(max_examples=60, deadline=None)
 @given(requests=traffic())
 def test_every_token_is_billed_once(requests: list[Request]) -> None:
     trace = trace_of(requests)
-    for policy in ("none", "as-logged", "automatic-5m", "automatic-1h"):
+    for policy in POLICIES:
         rows = np.array(fast(trace, policy))
         assert (rows >= 0).all()
         assert (rows.sum(axis=1) == trace.prompt_tokens).all()
@@ -235,6 +238,113 @@ def per_token(trace: CacheTrace) -> np.ndarray:
 
 def cost(rows: list[list[int]]) -> float:
     return float((np.array(rows) * [PRICE["fresh"], PRICE["read"], PRICE["5m"], PRICE["1h"]]).sum())
+
+
+def marked_by(trace: CacheTrace, policy: str) -> list[tuple[tuple[int, str], ...]]:
+    """The breakpoints that a policy puts into each request, as positions and lifetimes."""
+    write = plan(trace, policy, load_rules()).write
+    spans = zip(trace.offsets[:-1].tolist(), trace.offsets[1:].tolist(), strict=True)
+    return [
+        tuple(
+            (at, {1: "5m", 2: "1h"}[int(write[low + at])])
+            for at in np.flatnonzero(write[low:high]).tolist()
+        )
+        for low, high in spans
+    ]
+
+
+@pytest.mark.parametrize("policy", PLACED)
+@settings(max_examples=40, deadline=None)
+@given(requests=traffic())
+def test_every_placement_is_billed_as_the_slow_replay_bills_its_markers(
+    policy: str, requests: list[Request]
+) -> None:
+    trace = trace_of(requests)
+    slow, marks = SlowCache(), marked_by(trace, policy)
+    assert max(map(len, marks)) <= 4
+    assert all([kind for _, kind in row] == sorted(kind for _, kind in row) for row in marks)
+    expected = [slow.send(request, row) for request, row in zip(requests, marks, strict=True)]
+    assert fast(trace, policy) == expected
+
+
+@settings(max_examples=80, deadline=None)
+@given(requests=traffic())
+def test_bounds_are_in_order_and_no_policy_pays_less(requests: list[Request]) -> None:
+    trace = trace_of(requests)
+    least = lower_bounds(trace, per_token(trace), load_rules())
+    costs = {policy: cost(fast(trace, policy)) for policy in POLICIES}
+    assert least["LB0"] <= least["LB1"] + 1e-6
+    assert least["LB1"] <= least["LB3"] + 1e-6
+    assert least["LB3"] <= min(least["LB2-5m"], least["LB2-1h"]) + 1e-6
+    for policy, usd in costs.items():
+        assert least["LB3"] <= usd + 1e-6, policy
+        for lifetime in ("5m", "1h"):
+            if policy.endswith(lifetime) or policy == "none":
+                assert least[f"LB2-{lifetime}"] <= usd + 1e-6, policy
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests=traffic(), refresh_marked=st.booleans())
+def test_the_bound_holds_when_a_read_renews_every_marked_entry(
+    requests: list[Request], *, refresh_marked: bool
+) -> None:
+    trace = trace_of(requests)
+    least = lower_bounds(trace, per_token(trace), load_rules())["LB3"]
+    for policy in ("as-logged", "moving-tail-mixed"):
+        assert least <= cost(fast(trace, policy, refresh_marked=refresh_marked)) + 1e-6
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    pauses=st.lists(st.sampled_from([0.5, 200.0, 299.0, 301.0, 1800.0, 3700.0]), max_size=3),
+    sizes=st.sampled_from([(1500, 300), (1500, 3000)]),
+)
+def test_no_choice_of_markers_whatever_pays_less_than_the_bounds(
+    pauses: list[float], sizes: tuple[int, int]
+) -> None:
+    # Every placement of every lifetime on two blocks, all requests: the optimum by exhaustion.
+    times = [0.0, *np.cumsum(pauses).tolist()]
+    request = Request(0, 0.0, "w1", "claude-sonnet-4-5", ("p", "q"), sizes, ())
+    requests = [replace(request, at=moment) for moment in times]
+    kinds = ("", "5m", "1h")
+    options = [
+        tuple((at, kind) for at, kind in enumerate(pair) if kind)
+        for pair in product(kinds, repeat=2)
+        if pair != ("5m", "1h")
+    ]
+    best = min(
+        cost([slow.send(sent, marks) for sent, marks in zip(requests, chosen, strict=True)])
+        for chosen in product(options, repeat=len(requests))
+        for slow in [SlowCache()]
+    )
+    trace = trace_of(requests)
+    least = lower_bounds(trace, per_token(trace), load_rules())
+    assert least["LB0"] <= least["LB1"] <= least["LB3"] + 1e-6
+    assert least["LB3"] <= best + 1e-6
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    depth=st.lists(st.integers(1, 50), min_size=1, max_size=7).map(np.cumsum),
+    gain=st.lists(st.sampled_from([0.5, 1.0, 2.5, 4.0, 9.0]), min_size=7, max_size=7),
+    most=st.integers(0, 4),
+)
+def test_the_best_breakpoints_are_those_found_by_trying_all(
+    depth: np.ndarray, gain: list[float], most: int
+) -> None:
+    size = len(depth)
+    falling = np.array(sorted(gain, reverse=True)[:size])
+
+    def worth(chosen: tuple[int, ...]) -> float:
+        before = [0, *(depth[at] for at in chosen)]
+        return sum(
+            falling[at] * (depth[at] - last) for at, last in zip(chosen, before, strict=False)
+        )
+
+    tried = [worth(c) for count in range(most + 1) for c in combinations(range(size), count)]
+    taken = choose(depth[None, :], falling[None, :], most)[0]
+    assert taken.sum() <= most
+    assert worth(tuple(np.flatnonzero(taken).tolist())) == pytest.approx(max(tried))
 
 
 def bound(trace: CacheTrace, lifetime: str) -> float:
