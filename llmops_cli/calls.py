@@ -6,14 +6,17 @@ implicit. Token classes are disjoint leaves: a cached token is never also an inp
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
 from llmops_cli.errors import LlmopsError
+
+if TYPE_CHECKING:
+    # Worker processes read logs without it, and it takes as long to load as all the rest.
+    import pandas as pd
 
 __all__ = [
     "COLUMNS",
@@ -31,7 +34,7 @@ __all__ = [
     "validate",
 ]
 
-CallsTable = pd.DataFrame
+CallsTable = Annotated["pd.DataFrame", "the calls table"]
 """A DataFrame with exactly the columns of :data:`COLUMNS`, Arrow-backed."""
 
 
@@ -271,6 +274,8 @@ def arrow_schema() -> pa.Schema:
 
 def from_arrow(table: pa.Table) -> CallsTable:
     """An Arrow table of the calls schema as an Arrow-backed DataFrame, without a copy."""
+    import pandas as pd  # noqa: PLC0415 - as above
+
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 

@@ -5,13 +5,16 @@ them. Content never enters it, only the names of what was seen in content.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["SPAN_COLUMNS", "SpanColumn", "SpansTable", "spans_from_arrow", "spans_schema"]
 
-SpansTable = pd.DataFrame
+SpansTable = Annotated["pd.DataFrame", "the spans table"]
 """A DataFrame with exactly the columns of :data:`SPAN_COLUMNS`, Arrow-backed."""
 
 
@@ -96,4 +99,6 @@ def spans_schema() -> pa.Schema:
 
 def spans_from_arrow(table: pa.Table) -> SpansTable:
     """An Arrow table of the spans schema as an Arrow-backed DataFrame, without a copy."""
+    import pandas as pd  # noqa: PLC0415 - loaded where a frame is made
+
     return table.to_pandas(types_mapper=pd.ArrowDtype)

@@ -15,7 +15,10 @@ __all__ = ["stream"]
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
-_AHEAD = 2
+_AHEAD = 3
+"""Parts per process that may be done before their turn."""
+_GIVEN = 2
+"""Parts per worker that are its own: the one it does, and the next."""
 _ROUNDS = 3
 
 
@@ -25,6 +28,8 @@ def stream(
     *,
     jobs: int = 1,
     here: Callable[[Part], Iterable[Result] | None] | None = None,
+    along: bool = False,
+    prepare: Callable[[], None] | None = None,
 ) -> Iterator[Result]:
     """``kernel(part)`` for all parts, in part order.
 
@@ -34,9 +39,11 @@ def stream(
     Args:
         kernel: a pure function; with more than one job it and the parts must be picklable.
         parts: any number of parts.
-        jobs: worker processes; 1 stays in this process.
+        jobs: processes; 1 stays in this process.
         here: the results of a part that must not leave this process, made when their turn
             comes; None for any other part.
+        along: whether this process is one of them: it takes parts while it would wait.
+        prepare: what every worker does first; picklable.
 
     Raises:
         LlmopsError: what the kernel raised; ``engine-no-jobs``; ``engine-worker-died``.
@@ -48,14 +55,15 @@ def stream(
             exit_code=ExitCode.USAGE,
         )
     given = [(part, here(part) if here else None) for part in parts]
-    if min(jobs, sum(own is None for _, own in given)) <= 1:
+    jobs = min(jobs, sum(own is None for _, own in given))
+    if jobs <= 1:
         for part, own in given:
             yield from [kernel(part)] if own is None else own
         return
     done = 0
     for _ in range(_ROUNDS):
         try:
-            for results in _round(kernel, given[done:], jobs):
+            for results in _round(_Line(kernel, jobs, prepare, along=along), given[done:]):
                 yield from results
                 done += 1
         except BrokenProcessPool:
@@ -71,21 +79,94 @@ def stream(
 
 
 def _round(
-    kernel: Callable[[Part], Result], parts: list[tuple[Part, Iterable[Result] | None]], jobs: int
+    line: "_Line", parts: list[tuple[Any, Iterable[Result] | None]]
 ) -> Iterator[Iterable[Result]]:
-    # Spawned, not forked: a fork of a process that holds threads (Arrow, BLAS) may hang.
-    pool = ProcessPoolExecutor(min(jobs, len(parts)), multiprocessing.get_context("spawn"))
-    waiting: deque[Future[Any] | Iterable[Result]] = deque()
     try:
         for part, own in parts:
-            waiting.append(pool.submit(guarded, kernel, part) if own is None else own)
-            if len(waiting) > _AHEAD * jobs:
-                yield _results(waiting.popleft())
-        while waiting:
-            yield _results(waiting.popleft())
+            line.waiting.append(own if own is not None else _Part(line.kernel, part))
+            if line.long:
+                yield line.first()
+        while line.waiting:
+            yield line.first()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        line.pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _results(one: Any) -> Iterable[Any]:  # noqa: ANN401 - a future or results already
-    return [opened(one.result())] if isinstance(one, Future) else one
+class _Part:
+    """A part that any process may take."""
+
+    def __init__(self, kernel: Callable[[Any], Any], part: Any) -> None:  # noqa: ANN401 - any part
+        self._work = (guarded, kernel, part)
+        self.given: Future[Any] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether its result is there."""
+        return self.given is not None and self.given.done()
+
+    def give(self, pool: ProcessPoolExecutor) -> None:
+        """Let a worker do it."""
+        self.given = pool.submit(*self._work)
+
+    def do(self) -> Future[Any]:
+        """Do it in this process; what it raises is raised when its turn comes."""
+        self.given = own = Future[Any]()
+        try:
+            guard, kernel, part = self._work
+            own.set_result(guard(kernel, part))
+        except Exception as error:  # noqa: BLE001 - any, for its turn
+            own.set_exception(error)
+        return own
+
+    def result(self) -> Any:  # noqa: ANN401 - whatever the kernel gives
+        """What came of it, now that it is its turn."""
+        return opened((self.given or self.do()).result())
+
+
+class _Line:
+    """Parts in their order, from the one whose turn it is to the last that may be begun."""
+
+    def __init__(
+        self,
+        kernel: Callable[[Any], Any],
+        jobs: int,
+        prepare: Callable[[], None] | None,
+        *,
+        along: bool,
+    ) -> None:
+        workers = jobs - along
+        # Spawned, not forked: a fork of a process that holds threads (Arrow, BLAS) may hang.
+        self.pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), prepare)
+        self.kernel = kernel
+        self.waiting: deque[_Part | Iterable[Any]] = deque()
+        self._most, self._given, self._along = _AHEAD * jobs, _GIVEN * workers, along
+
+    @property
+    def long(self) -> bool:
+        """Whether nothing more shall be begun before the first is through."""
+        return len(self.waiting) > self._most
+
+    def first(self) -> Iterable[Any]:
+        """The results of the part whose turn it is."""
+        first = self.waiting[0]
+        if isinstance(first, _Part):
+            self._give()
+            while self._along and not first.done and (mine := self._open()):
+                mine[0].do()
+                self._give()
+            self.waiting.popleft()
+            return [first.result()]
+        self._give()
+        self.waiting.popleft()
+        return first
+
+    def _open(self) -> list[_Part]:
+        """Parts that nobody has begun."""
+        return [part for part in self.waiting if isinstance(part, _Part) and part.given is None]
+
+    def _give(self) -> None:
+        """Keep the workers busy, without giving away what this process could do meanwhile."""
+        parts = [part for part in self.waiting if isinstance(part, _Part)]
+        busy = sum(part.given is not None and not part.done for part in parts)
+        for part in self._open()[: self._given - busy]:
+            part.give(self.pool)

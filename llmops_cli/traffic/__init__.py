@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from llmops_cli.calls import CallsTable, arrow_schema, from_arrow
 from llmops_cli.spans import SpansTable, spans_from_arrow, spans_schema
+from llmops_cli.traffic.calls_parquet import CONTENT
 from llmops_cli.traffic.json_lines import Options
 from llmops_cli.traffic.quarantine import BadRow
 from llmops_cli.traffic.reading import Reading
@@ -121,9 +122,9 @@ def read_telemetry(
 
 
 def _whole(reading: Reading) -> Traffic:
-    names = arrow_schema().names
-    tables = [table.select(names) for table in reading.tables()]
-    table = pa.concat_tables([arrow_schema().empty_table(), *tables])
+    schema = arrow_schema()
+    schema = schema.append(CONTENT) if reading.options.keep_content else schema
+    table = pa.concat_tables([schema.empty_table(), *reading.tables()])
     spans = None
     if reading.options.spans:
         spans = spans_from_arrow(pa.concat_tables([spans_schema().empty_table(), *reading.spans]))

@@ -41,7 +41,7 @@ def answered(name: str, raw: bytes) -> str:
         if isinstance(response, str):
             response = events(response, dict[str, Any])
         return _told(whole(response) if isinstance(response, list) else response)
-    except (RowError, msgspec.DecodeError, AttributeError, TypeError, IndexError):
+    except (RowError, msgspec.DecodeError, AttributeError, TypeError, LookupError, RecursionError):
         return ""
 
 

@@ -8,14 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at import, unseen by type checkers
 
 from llmops_cli.traffic.keys import CONTEXT_COLUMNS
-from llmops_cli.traffic.table import Role, staged_schema
 
-__all__ = ["Apart", "Texts", "one_array"]
+__all__ = ["APART_COLUMNS", "Apart", "Texts", "one_array"]
 
 Rows = npt.NDArray[np.int64]
 
-_ROLES = (Role.CONTENT, Role.REQUEST, Role.EVALUATION)
-_COLUMNS = (
+APART_COLUMNS = (
     "request_model",
     "user_id",
     "operation_name",
@@ -28,44 +26,36 @@ _COLUMNS = (
     "block_markers",
     "content",
 )
+"""What calls take from rows that were logged apart from them."""
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:
     """A column in one piece."""
+    if column.num_chunks == 1:
+        return column.chunk(0)  # combining would copy it
     array = column.combine_chunks()
     return array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
 
 
 class Apart:
-    """Rows that are no calls but give something to one; they are few, and stay in memory."""
+    """Rows that are no calls but give something to one.
 
-    def __init__(self) -> None:
-        self._seen = 0
-        self._rows: list[Rows] = []
-        self._tables: list[pa.Table] = []
+    Args:
+        rows: their numbers among all rows of their home, ascending.
+        table: what they have to give.
+    """
 
-    def see(self, table: pa.Table) -> None:
-        """Keep what is of use of the next table."""
-        rows = np.flatnonzero(np.isin(table["role"].to_numpy(), _ROLES))
-        if len(rows):
-            self._rows.append(self._seen + rows)
-            self._tables.append(table.select(_COLUMNS).take(pa.array(rows)))
-        self._seen += table.num_rows
-
-    def finish(self) -> None:
-        """Put everything together; nothing more is seen after this."""
-        empty = staged_schema().empty_table().select(_COLUMNS)
-        self._tables = [pa.concat_tables([empty, *self._tables]).combine_chunks()]
-        self._rows = [np.concatenate([np.empty(0, np.int64), *self._rows])]
+    def __init__(self, rows: Rows, table: pa.Table) -> None:
+        self._rows, self._table = rows, table.combine_chunks()
 
     def take(self, rows: Rows, name: str) -> pa.Array:
-        """A column of some rows, by their numbers among all."""
-        at = np.searchsorted(self._rows[0], rows)
-        return one_array(self._tables[0][name].take(pa.array(at, pa.int64())))
+        """A column of some rows, by their numbers among all of their home."""
+        at = np.searchsorted(self._rows, rows)
+        return one_array(self._table[name].take(pa.array(at, pa.int64())))
 
 
 class Texts:
-    """The context columns of all rows as codes: most rows have none, and few differ."""
+    """The context columns of rows as codes: most rows have none, and few differ."""
 
     def __init__(self) -> None:
         self._codes: dict[str, list[npt.NDArray[np.int32]]] = {n: [] for n in CONTEXT_COLUMNS}

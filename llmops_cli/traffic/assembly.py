@@ -2,8 +2,8 @@
 
 # pyright: reportAttributeAccessIssue=false
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at import, unseen by type checkers
 
 from llmops_cli.calls import arrow_schema
-from llmops_cli.traffic.apart import Apart, Texts, one_array
+from llmops_cli.traffic.apart import one_array
 from llmops_cli.traffic.blocks import chained
-from llmops_cli.traffic.joins import Plan, plan
+from llmops_cli.traffic.corrections import Corrections
+from llmops_cli.traffic.homes import Homes
+from llmops_cli.traffic.joins import plan
+from llmops_cli.traffic.judged import Scores
 from llmops_cli.traffic.kept import together
-from llmops_cli.traffic.keys import CONTEXT_COLUMNS, Keys, combined, gather
+from llmops_cli.traffic.keys import CONTEXT_COLUMNS
+from llmops_cli.traffic.nesting import Mask
 from llmops_cli.traffic.table import block_tokens
 
 __all__ = ["assemble"]
@@ -29,135 +33,107 @@ Rows = npt.NDArray[np.int64]
 Tables = Callable[[], Iterable[pa.Table]]
 
 
-def assemble(tables: Tables, hash_key: bytes | None, counts: dict[str, int]) -> Iterator[pa.Table]:
+def assemble(
+    tables: Tables, hash_key: bytes | None, counts: dict[str, int], folder: Path | None = None
+) -> Iterator[pa.Table]:
     """Join staged tables into calls, in the order of the log.
 
     Args:
-        tables: gives the staged tables; it is called twice, and must give the same again.
+        tables: gives the staged tables; it is called several times, and gives the same each time.
         hash_key: key of the block hashes.
         counts: receives how often each thing worth saying was found, by slug.
+        folder: where keys and corrections may lie that memory should not hold.
 
     Yields:
         Tables of the calls schema, with ``content`` behind it where it was kept.
     """
-    keys_of, apart, texts = list[Keys](), Apart(), Texts()
-    for table in tables():
-        keys_of.append(gather(table))
-        apart.see(table)
-        texts.see(table)
-    if not keys_of:
-        return
-    apart.finish()
-    keys = combined(keys_of)
-    keys_of.clear()  # millions of rows: once is enough
-    joins = plan(keys)
-    counts.update(joins.counts)
-    patch = _Patch(keys, joins, apart, texts, hash_key)
-    begin = 0
-    for table in tables():
-        end = begin + table.num_rows
-        yield patch.applied(table, begin, end)
-        begin = end
+    with Corrections(folder) as corrections:
+        keep, scores = np.ones(0, bool), (np.zeros(0, np.int64), np.zeros(0))
+        if any(map(_joins, tables())):
+            with Homes(folder) as homes:
+                for table in tables():
+                    homes.see(table)
+                keep, scores = _planned(homes, corrections, counts)
+        patch = _Patch(corrections, scores, hash_key)
+        begin = 0
+        for table in tables():
+            end = begin + table.num_rows
+            calls, kept = patch.applied(table, begin), keep[begin:end]
+            yield calls if kept.all() else calls.filter(pa.array(kept))
+            begin = end
+
+
+def _joins(table: pa.Table) -> bool:
+    """Whether any row may be joined to another, or changes how another is read.
+
+    Without spans, keys, errors and doubtful counters every row is a call by itself.
+    """
+    names = ("span_id", "parent_span_id", "join_key", "error_type", "counted_by")
+    told = any(table[name].null_count < table.num_rows for name in names)
+    return told or bool(table["role"].to_numpy().any())
+
+
+def _planned(
+    homes: Homes, corrections: Corrections, counts: dict[str, int]
+) -> tuple[Mask, tuple[Rows, npt.NDArray[np.float64]]]:
+    """Which rows stay as calls, and the scores that they get."""
+    keep, scores, proven = np.zeros(homes.seen, bool), Scores(homes.answers), homes.proven
+    for home in homes:
+        joins = plan(home.keys, proven)
+        keep[home.rows] = joins.keep
+        scores.see(home, joins)
+        corrections.add(home, joins)
+        for slug, count in joins.counts.items():
+            counts[slug] = counts.get(slug, 0) + count
+    return keep, scores.finish(counts)
 
 
 class _Patch:
     def __init__(
-        self, keys: Keys, joins: Plan, apart: Apart, texts: Texts, hash_key: bytes | None
+        self,
+        corrections: Corrections,
+        scores: tuple[Rows, npt.NDArray[np.float64]],
+        hash_key: bytes | None,
     ) -> None:
-        self._keys, self._joins, self._texts = keys, joins, texts
+        self._corrections, self._scores = corrections, scores
         self._hash_key = hash_key
-        self._apart = apart
-        self._context = {name: _inherited(texts.codes(name), joins) for name in CONTEXT_COLUMNS}
-        self._under_agent = self._context["agent_name"] >= 0
-        self._scored = _scored(joins.evaluations, apart)
-        self._requests = _by_call(joins.requests)
-        self._content = _by_call(np.concatenate([joins.contents, joins.requests]))
 
-    def applied(self, table: pa.Table, begin: int, end: int) -> pa.Table:
+    def applied(self, table: pa.Table, begin: int) -> pa.Table:
         columns = {name: one_array(table[name]) for name in table.schema.names}
-        rows = slice(begin, end)
-        self._fill_context(columns, rows)
-        self._fill_attempts(columns, rows)
-        self._fill_scores(columns, rows)
-        self._fill_requests(columns, rows)
-        reread = self._joins.reread[rows]
-        if reread.any():
-            whole = pa.array(_whole_input(columns))
-            columns["input_tokens"] = pc.if_else(pa.array(reread), whole, columns["input_tokens"])
-        self._fill_blocks(columns, rows)
-        self._fill_content(columns, rows)
-        keep = pa.array(self._joins.keep[rows])
+        end = begin + table.num_rows
+        changes, pieces = self._corrections.between(begin, end)
+        _fill_changes(columns, changes, begin)
+        self._fill_scores(columns, begin, end)
+        _fill_requests(columns, pieces, begin)
+        _fill_reread(columns, changes, begin)
+        if pieces.num_rows:
+            self._fill_blocks(columns, pieces, begin)
+            _fill_content(columns, pieces, begin)
         names = [*arrow_schema().names, "content"]
-        return pa.table({name: columns[name] for name in names}).filter(keep)
+        return pa.table({name: columns[name] for name in names})
 
-    def _fill_context(self, columns: dict[str, Any], rows: slice) -> None:
-        for name in CONTEXT_COLUMNS:
-            columns[name] = self._texts.column(name, self._context[name][rows])
-        # Calls of one agent's run belong together even where nobody named a conversation.
-        run = pc.if_else(pa.array(self._under_agent[rows]), columns["trace_id"], None)
-        columns["conversation_id"] = pc.coalesce(columns["conversation_id"], run)
+    def _fill_scores(self, columns: dict[str, Any], begin: int, end: int) -> None:
+        calls, scores = self._scores
+        first, last = np.searchsorted(calls, (begin, end))
+        if first < last:
+            values = pa.array(scores[first:last])
+            column = columns["evaluation_score"]
+            columns["evaluation_score"] = _replaced(column, calls[first:last] - begin, values)
 
-    def _fill_attempts(self, columns: dict[str, Any], rows: slice) -> None:
-        attempts = self._joins.attempts[rows]
-        columns["attempts"] = pc.coalesce(columns["attempts"], pa.array(attempts))
-        first = self._joins.first[rows]
-        again = first != np.arange(rows.start, rows.stop)
-        if not again.any():
-            return
-        begun = self._keys.start[first]
-        waited = np.where(again, self._keys.start[rows] - begun, 0) / 1e6
-        start = pa.array(begun).cast(pa.timestamp("us", tz="UTC"))
-        columns["start_time"] = pc.if_else(pa.array(again), start, columns["start_time"])
-        for name in ("duration_s", "ttft_s"):
-            columns[name] = pc.add(columns[name], pa.array(waited))
-
-    def _fill_scores(self, columns: dict[str, Any], rows: slice) -> None:
-        pairs = _between(self._scored, rows)
-        if len(pairs):
-            scores = self._apart.take(pairs[:, 0], "evaluation_score")
-            at = pairs[:, 1] - rows.start
-            columns["evaluation_score"] = _replaced(columns["evaluation_score"], at, scores)
-
-    def _fill_requests(self, columns: dict[str, Any], rows: slice) -> None:
-        pairs = _between(self._requests, rows)
-        if not len(pairs):
-            return
-        at = pairs[:, 1] - rows.start
-        for name in _ASKED:
-            # What was asked for, the request says best: an answer may be another model's.
-            answered = columns[name].take(pa.array(at))
-            asked = pc.coalesce(self._apart.take(pairs[:, 0], name), answered)
-            columns[name] = _replaced(columns[name], at, asked)
-
-    def _fill_content(self, columns: dict[str, Any], rows: slice) -> None:
-        pairs = _between(self._content, rows)
-        pieces = dict[int, list[str]]()
-        contents = self._apart.take(pairs[:, 0], "content").to_pylist()
-        for call, content in zip(pairs[:, 1].tolist(), contents, strict=True):
-            if content is not None:
-                pieces.setdefault(call - rows.start, []).append(content)
-        if pieces:
-            whole = pa.array([together(found) for found in pieces.values()], pa.string())
-            at = np.array(list(pieces), np.int64)
-            columns["content"] = _replaced(columns["content"], at, whole)
-
-    def _fill_blocks(self, columns: dict[str, Any], rows: slice) -> None:
-        pairs = _between(self._content, rows)
-        if not len(pairs):
-            return
-        calls, first = np.unique(pairs[:, 1], return_index=True)
+    def _fill_blocks(self, columns: dict[str, Any], pieces: pa.Table, begin: int) -> None:
+        calls, first = np.unique(pieces["row"].to_numpy(), return_index=True)
         lists = {
-            name: self._apart.take(pairs[:, 0], name)
+            name: one_array(pieces[name])
             for name in ("block_hashes", "block_tokens", "block_kinds", "block_markers")
         }
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(_lengths(lists["block_kinds"]))])
-        offsets = ends[np.append(first, len(pairs))]
+        offsets = ends[np.append(first, pieces.num_rows)]
         flat = {name: array.flatten() for name, array in lists.items()}
-        apart = np.isin(calls, self._joins.contents[:, 1])
+        apart = np.logical_or.reduceat(~_mask(pieces["whole"]), first)
         flat["block_hashes"] = self._chained(flat, offsets, apart)
-        at = calls - rows.start
+        at = calls - begin
         sizes = flat["block_tokens"].to_numpy(zero_copy_only=False).astype(np.int64)
-        self._estimate(columns, at, sizes, offsets)
+        _estimate(columns, at, sizes, offsets)
         counted = {name: columns[name].take(pa.array(at)) for name in (*_INPUT, "tokens_estimated")}
         flat["block_tokens"] = pa.array(block_tokens(counted, sizes, offsets), pa.int32())
         for name, values in flat.items():
@@ -176,30 +152,74 @@ class _Patch:
             hashes[begin:end] = [whole[at : at + _HASH] for at in range(0, len(whole), _HASH)]
         return pa.array(hashes, flat["block_hashes"].type)
 
-    def _estimate(self, columns: dict[str, Any], at: Rows, sizes: Rows, offsets: Rows) -> None:
-        """Count by rule where the log counted nothing, as for a prompt that came with its call."""
-        uncounted = pc.is_null(columns["input_tokens"].take(pa.array(at))).to_numpy(
-            zero_copy_only=False
-        )
-        failed = pc.is_valid(columns["error_type"].take(pa.array(at))).to_numpy(
-            zero_copy_only=False
-        )
-        guess = uncounted & ~failed & (np.diff(offsets) > 0)
-        if not guess.any():
-            return
-        none = {name: pa.nulls(len(at), pa.int64()) for name in _INPUT}
-        none["tokens_estimated"] = pa.array(np.ones(len(at), bool))
-        running = np.concatenate(
-            [np.zeros(1, np.int64), np.cumsum(block_tokens(none, sizes, offsets))]
-        )
-        guessed = running[offsets[1:]] - running[offsets[:-1]]
-        chosen = at[guess]
-        columns["input_tokens"] = _replaced(
-            columns["input_tokens"], chosen, pa.array(guessed[guess])
-        )
-        columns["tokens_estimated"] = _replaced(
-            columns["tokens_estimated"], chosen, pa.array(np.ones(len(chosen), bool))
-        )
+
+def _fill_changes(columns: dict[str, Any], changes: pa.Table, begin: int) -> None:
+    """What spans around a call say of it, and attempts before it."""
+    at = changes["row"].to_numpy() - begin
+    for name in (*CONTEXT_COLUMNS, "attempts"):
+        spread = _spread(one_array(changes[name]), at, len(columns[name]))
+        columns[name] = pc.coalesce(columns[name], spread)
+    columns["attempts"] = pc.fill_null(columns["attempts"], 1)
+    # Calls of one agent's run belong together even where nobody named a conversation.
+    run = pc.if_else(pc.is_valid(columns["agent_name"]), columns["trace_id"], None)
+    columns["conversation_id"] = pc.coalesce(columns["conversation_id"], run)
+    if changes["begun"].null_count < len(changes):
+        _fill_begun(columns, _spread(one_array(changes["begun"]), at, len(columns["start_time"])))
+
+
+def _fill_begun(columns: dict[str, Any], begun: pa.Array) -> None:
+    """A call begins with its first attempt."""
+    start = columns["start_time"].cast(pa.int64())
+    waited = pc.divide(pc.fill_null(pc.subtract(start, begun), 0).cast(pa.float64()), 1e6)
+    columns["start_time"] = pc.coalesce(begun, start).cast(columns["start_time"].type)
+    for name in ("duration_s", "ttft_s"):
+        columns[name] = pc.add(columns[name], waited)
+
+
+def _fill_reread(columns: dict[str, Any], changes: pa.Table, begin: int) -> None:
+    at = changes["row"].to_numpy()[_mask(changes["reread"])] - begin
+    if len(at):
+        whole = pa.array(_whole_input(columns)[at])
+        columns["input_tokens"] = _replaced(columns["input_tokens"], at, whole)
+
+
+def _fill_requests(columns: dict[str, Any], pieces: pa.Table, begin: int) -> None:
+    pieces = pieces.filter(pieces["whole"])
+    at = pieces["row"].to_numpy() - begin
+    for name in _ASKED if len(at) else ():
+        # What was asked for, the request says best: an answer may be another model's.
+        asked = pc.coalesce(one_array(pieces[name]), columns[name].take(pa.array(at)))
+        columns[name] = _replaced(columns[name], at, asked)
+
+
+def _fill_content(columns: dict[str, Any], pieces: pa.Table, begin: int) -> None:
+    found = dict[int, list[str]]()
+    for call, content in zip(pieces["row"].to_pylist(), pieces["content"].to_pylist(), strict=True):
+        if content is not None:
+            found.setdefault(call - begin, []).append(content)
+    if found:
+        whole = pa.array([together(each) for each in found.values()], pa.string())
+        columns["content"] = _replaced(columns["content"], np.array(list(found), np.int64), whole)
+
+
+def _estimate(columns: dict[str, Any], at: Rows, sizes: Rows, offsets: Rows) -> None:
+    """Count by rule where the log counted nothing, as for a prompt that came with its call."""
+    uncounted = pc.is_null(columns["input_tokens"].take(pa.array(at))).to_numpy(
+        zero_copy_only=False
+    )
+    failed = pc.is_valid(columns["error_type"].take(pa.array(at))).to_numpy(zero_copy_only=False)
+    guess = uncounted & ~failed & (np.diff(offsets) > 0)
+    if not guess.any():
+        return
+    none = {name: pa.nulls(len(at), pa.int64()) for name in _INPUT}
+    none["tokens_estimated"] = pa.array(np.ones(len(at), bool))
+    running = np.concatenate([np.zeros(1, np.int64), np.cumsum(block_tokens(none, sizes, offsets))])
+    guessed = running[offsets[1:]] - running[offsets[:-1]]
+    chosen = at[guess]
+    columns["input_tokens"] = _replaced(columns["input_tokens"], chosen, pa.array(guessed[guess]))
+    columns["tokens_estimated"] = _replaced(
+        columns["tokens_estimated"], chosen, pa.array(np.ones(len(chosen), bool))
+    )
 
 
 def _replaced(column: pa.Array, at: Rows, values: pa.Array) -> pa.Array:
@@ -220,34 +240,14 @@ def _whole_input(columns: dict[str, Any]) -> Rows:
     return whole
 
 
-def _by_call(pairs: Rows) -> Rows:
-    """Pairs of a row and its call, in the order of calls; those of one call stay in theirs."""
-    return pairs[np.argsort(pairs[:, 1], kind="stable")]
+def _spread(values: pa.Array, at: Rows, length: int) -> pa.Array:
+    """Values in their places, null in all others."""
+    if not len(at):
+        return pa.nulls(length, values.type)
+    order, absent = np.zeros(length, np.int64), np.ones(length, bool)
+    order[at], absent[at] = np.arange(len(at)), False
+    return values.take(pa.array(order, mask=absent))
 
 
-def _between(pairs: Rows, rows: slice) -> Rows:
-    begin, end = np.searchsorted(pairs[:, 1], (rows.start, rows.stop))
-    return pairs[begin:end]
-
-
-def _inherited(codes: npt.NDArray[np.int32], joins: Plan) -> npt.NDArray[np.int32]:
-    """Each row's own code, else that of the nearest span around it that has one."""
-    found = codes.copy()
-    rows = np.flatnonzero(joins.keep & (codes < 0) & (joins.parent >= 0))
-    above = joins.parent[rows]
-    while len(rows):
-        found[rows] = codes[above]
-        missing = codes[above] < 0
-        rows, above = rows[missing], joins.parent[above[missing]]
-        rows, above = rows[above >= 0], above[above >= 0]
-    return found
-
-
-def _scored(pairs: Rows, apart: Apart) -> Rows:
-    """One evaluation for each call: of several evaluators the one that judged most, its last."""
-    names = apart.take(pairs[:, 0], "evaluation_name").to_pylist()
-    judged = Counter(name or "" for name in names)
-    most = min(judged, key=lambda name: (-judged[name], name), default="")
-    chosen = _by_call(pairs[[(name or "") == most for name in names]].reshape(-1, 2))
-    last = np.append(chosen[1:, 1] != chosen[:-1, 1], np.ones(min(len(chosen), 1), bool))
-    return chosen[last]
+def _mask(column: pa.ChunkedArray) -> Mask:
+    return column.to_numpy().astype(bool)

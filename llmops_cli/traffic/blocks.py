@@ -1,13 +1,12 @@
 """Prompt content becomes blocks: a chained 128-bit hash, a size, a kind and a marker each.
 
 Growing conversations send the same messages again and again, so every part of a prompt is
-remembered by its bytes and its place: only what is new in a call is parsed and hashed.
+remembered by its bytes and its place: only what is new in a call is parsed and hashed. Where
+parts come in runs, a run that continues a known one is remembered as a whole.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -15,9 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.calls import HASH_BYTES, BlockKind, Marker
+from llmops_cli.traffic.prompts import (
+    BYTES_PER_TOKEN,
+    NO_PROMPT,
+    Block,
+    Cutter,
+    Part,
+    Prompt,
+    Run,
+    Runs,
+    joined,
+)
 from llmops_cli.traffic.quarantine import RowError
 
 __all__ = [
+    "BYTES_PER_TOKEN",
     "Block",
     "Cutter",
     "Part",
@@ -36,8 +47,6 @@ __all__ = [
     "tool_use_block",
 ]
 
-BYTES_PER_TOKEN = 4
-"""Without usage in the log a block counts one token per four bytes of UTF-8 text."""
 IMAGE_BYTES = 6400
 """An image counts as the 1,600 tokens of a full-size one, whatever its encoded length."""
 
@@ -50,48 +59,20 @@ _NODE_BYTES = 600
 _BLOCK_BYTES = 80
 """What Python's objects for one part and for one block take beside its text."""
 
-Block = tuple[bytes, int, int, int]
-"""Digest of the content, size in bytes, BlockKind, Marker."""
-
-Cutter = Callable[[bytes], tuple[Block, ...]]
-"""Cuts one raw JSON value (a message, a tool, a system prompt) into its blocks."""
-
-Part = tuple[Cutter, bytes]
-"""One raw part of a prompt and how to cut it."""
+_BYTES = [bytes([kind]) for kind in range(256)]
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """The blocks of one call, as bytes ready for the flat arrays of the calls table."""
-
-    hashes: bytes
-    sizes: tuple[int, ...]
-    kinds: bytes
-    markers: bytes
-
-    @property
-    def estimated_tokens(self) -> int:
-        """Tokens by the four-bytes rule, each block rounded up."""
-        return sum(-(-size // BYTES_PER_TOKEN) for size in self.sizes)
-
-
-_NOTHING = Prompt(b"", (), b"", b"")
-
-
-class _Node:
+class _Node(msgspec.Struct, gc=False, eq=False):
     """One part at one place in a prompt: its blocks, chained to everything before them."""
 
-    __slots__ = ("children", "hashes", "kinds", "last", "markers", "sizes")
-
-    def __init__(self, last: bytes, hashes: bytes, blocks: tuple[Block, ...]) -> None:
-        self.last = last
-        self.hashes = hashes
-        self.sizes = tuple([block[1] for block in blocks])
-        self.kinds = bytes([block[2] for block in blocks])
-        self.markers = bytes([block[3] for block in blocks])
-        self.children: dict[Part, _Node] = {}
+    last: bytes
+    own: Prompt = NO_PROMPT
+    after: "dict[Part | Run, _Node]" = {}
+    """What came next in some prompt: a part, or a whole run and where it ended."""
+    whole: Prompt | None = None
+    """The prompt up to here, where a run ends here."""
 
 
 class PromptReader:
@@ -104,7 +85,7 @@ class PromptReader:
 
     def __init__(self, hash_key: bytes | None = None) -> None:
         self._key = _key(hash_key)
-        self._root = _Node(b"", b"", ())
+        self._root = _Node(b"", whole=NO_PROMPT)
         self._remembered = 0
 
     def read(self, parts: Sequence[Part], *, chained: bool = True) -> Prompt:
@@ -116,42 +97,82 @@ class PromptReader:
             RowError: ``calls-bad-content``.
         """
         if not parts:
-            return _NOTHING
+            return NO_PROMPT
         if len(parts) > MOST_PARTS:
             raise RowError(
                 "calls-bad-content", f"a prompt of more than {MOST_PARTS:,} messages", ""
             )
         if not chained:
-            return _loose([block for cutter, raw in parts for block in cutter(raw)])
-        node, path = self._root, list[_Node]()
-        for part in parts:
-            node = node.children.get(part) or self._grow(node, part)
-            path.append(node)
+            blocks = [block for cutter, raw in parts for block in cutter(raw)]
+            return _prompt([block[0] for block in blocks], blocks)
         if self._remembered > _MEMORY_BYTES:
-            self._root, self._remembered = _Node(b"", b"", ()), 0
-        return Prompt(
-            b"".join([node.hashes for node in path]),
-            tuple(chain.from_iterable([node.sizes for node in path])),
-            b"".join([node.kinds for node in path]),
-            b"".join([node.markers for node in path]),
-        )
+            self._root, self._remembered = _Node(b"", whole=NO_PROMPT), 0
+        if isinstance(parts, Runs):
+            return self._read_runs(parts.runs)
+        return joined([node.own for node in self._path(self._root, parts)])
+
+    def _read_runs(self, runs: Iterable[Run]) -> Prompt:
+        node = self._root
+        for run in runs:
+            if run.size:
+                node = node.after.get(run) or self._follow(node, run)
+        return node.whole or NO_PROMPT
+
+    def _follow(self, begin: _Node, run: Run) -> _Node:
+        """Where a run ends that was not read from here before, though what it continues may be."""
+        known = run.before
+        while known is not None and known not in begin.after:
+            known = known.before
+        if known is None:
+            end = self._through(begin, list(run))
+        else:
+            end = self._continued(begin.after[known], run.since(known))
+        begin.after[run] = end
+        return end
+
+    def _through(self, begin: _Node, parts: list[Part]) -> _Node:
+        """Part by part: what is equal to another prompt's beginning is not cut again."""
+        path = self._path(begin, parts)
+        end = path[-1]
+        if end.whole is None:
+            end.whole = joined([begin.whole or NO_PROMPT, *[node.own for node in path]])
+            self._remembered += _NODE_BYTES + _BLOCK_BYTES * len(end.whole.sizes)
+        return end
+
+    def _continued(self, begin: _Node, runs: list[Run]) -> _Node:
+        """All at once: what continues a prompt that came before is new."""
+        blocks = [block for run in runs for cutter, raw in run.more for block in cutter(raw)]
+        own = _prompt(_chain(begin.last, blocks, self._key), blocks)
+        whole = (begin.whole or NO_PROMPT) + own
+        self._remembered += _NODE_BYTES + _BLOCK_BYTES * len(whole.sizes)
+        return _Node(whole.hashes[-HASH_BYTES:], whole=whole)
+
+    def _path(self, node: _Node, parts: Iterable[Part]) -> list[_Node]:
+        path = list[_Node]()
+        for part in parts:
+            node = node.after.get(part) or self._grow(node, part)
+            path.append(node)
+        return path
 
     def _grow(self, parent: _Node, part: Part) -> _Node:
         cutter, raw = part
         blocks = cutter(raw)
-        hashes = _chain(parent.last, blocks, self._key)
-        last = hashes[-1] if hashes else parent.last
-        node = parent.children[part] = _Node(last, b"".join(hashes), blocks)
+        own = _prompt(_chain(parent.last, blocks, self._key), blocks)
+        last = own.hashes[-HASH_BYTES:] or parent.last
+        node = parent.after[part] = _Node(last, own)
         self._remembered += len(raw) + _NODE_BYTES + _BLOCK_BYTES * len(blocks)
         return node
 
 
-def _loose(blocks: list[Block]) -> Prompt:
+def _prompt(hashes: list[bytes], blocks: Sequence[Block]) -> Prompt:
+    if len(blocks) == 1:  # as in nearly every message
+        _, size, kind, marker = blocks[0]
+        return Prompt(hashes[0], (size,), _BYTES[kind], _BYTES[marker])
     return Prompt(
-        b"".join([block[0] for block in blocks]),
-        tuple(block[1] for block in blocks),
-        bytes(block[2] for block in blocks),
-        bytes(block[3] for block in blocks),
+        b"".join(hashes),
+        tuple([block[1] for block in blocks]),
+        bytes([block[2] for block in blocks]),
+        bytes([block[3] for block in blocks]),
     )
 
 
@@ -167,7 +188,8 @@ def _key(hash_key: bytes | None) -> bytes:
 def _chain(last: bytes, blocks: Iterable[Block], key: bytes) -> list[bytes]:
     hashes = list[bytes]()
     for digest, _, kind, _ in blocks:
-        last = blake2b(b"%b%c%b" % (last, kind, digest), digest_size=HASH_BYTES, key=key).digest()
+        data = last + _BYTES[kind] + digest
+        last = blake2b(data, digest_size=HASH_BYTES, key=key).digest()
         hashes.append(last)
     return hashes
 
@@ -196,6 +218,9 @@ def content_blocks(
 
 def text_block(text: str, kind: BlockKind, marker: Marker) -> Block:
     """A block of text: equal text is an equal block, however the JSON spelled it."""
+    if len(text) <= _PIECE:
+        data = text.encode("utf-8", "surrogatepass")
+        return blake2b(b"t" + data, digest_size=HASH_BYTES).digest(), len(data), kind, marker
     digest, size = blake2b(b"t", digest_size=HASH_BYTES), 0
     for at in range(0, len(text), _PIECE):  # texts run to tens of megabytes
         data = text[at : at + _PIECE].encode("utf-8", "surrogatepass")
@@ -279,7 +304,11 @@ def tool_result_block(result: dict[str, Any], marker: Marker) -> Block:
 
 
 def _either(fields: dict[str, Any], *names: str) -> object:
-    return next((fields[name] for name in names if fields.get(name) is not None), None)
+    for name in names:
+        found = fields.get(name)
+        if found is not None:
+            return found
+    return None
 
 
 def _parsed(value: object) -> object:
@@ -306,7 +335,7 @@ def object_block(part: dict[str, Any], kind: BlockKind, marker: Marker) -> Block
     data = _encode(part)
     size = IMAGE_BYTES if kind is BlockKind.MEDIA else len(data)
     digest = blake2b(b"j", digest_size=HASH_BYTES)
-    digest.update(data)
+    digest.update(data)  # it may be long: no copy of it
     return digest.digest(), size, kind, marker
 
 

@@ -8,14 +8,18 @@ import pyarrow.parquet as pq
 from llmops_cli.calls import COLUMNS, arrow_schema
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.sources import Source
+from llmops_cli.traffic.streams import open_packed
 
-__all__ = ["NAME", "tables", "writer"]
+__all__ = ["CONTENT", "NAME", "tables", "writer"]
 
 NAME = "calls-parquet"
 
+CONTENT = pa.field("content", pa.string())
+"""The column behind the calls schema that holds prompts and answers where they are kept."""
+
 
 def tables(source: Source) -> Iterator[pa.Table]:
-    """The row groups of one file as tables of the calls schema.
+    """The row groups of one file as tables of the calls schema, and kept content behind it.
 
     Columns that a later version added are ignored; none of ours may be absent.
 
@@ -24,7 +28,7 @@ def tables(source: Source) -> Iterator[pa.Table]:
             ``traffic-empty``.
     """
     try:
-        file = pq.ParquetFile(source.name)
+        file = pq.ParquetFile(open_packed(source) if source.is_remote else source.name)
         _check(file.schema_arrow, source)
         if file.metadata.num_rows == 0:
             raise LlmopsError(
@@ -33,7 +37,8 @@ def tables(source: Source) -> Iterator[pa.Table]:
                 hint="an empty log answers nothing; check the export that made it",
                 file=source.name,
             )
-        present = [column.name for column in COLUMNS if column.name in file.schema_arrow.names]
+        known = [*(column.name for column in COLUMNS), CONTENT.name]
+        present = [name for name in known if name in file.schema_arrow.names]
         for group in range(file.num_row_groups):
             yield _completed(file.read_row_group(group, columns=present))
     except (pa.ArrowInvalid, OSError) as error:
@@ -47,6 +52,8 @@ def tables(source: Source) -> Iterator[pa.Table]:
 
 def _completed(table: pa.Table) -> pa.Table:
     schema = arrow_schema()
+    if CONTENT.name in table.schema.names:
+        schema = schema.append(CONTENT)
     arrays = [
         table[field.name].cast(field.type)
         if field.name in table.schema.names
@@ -62,7 +69,7 @@ def writer(path: str, *, content: bool = False) -> pq.ParquetWriter:
     With ``content`` there is a column of that name behind it, for prompts that are kept.
     """
     schema = arrow_schema()
-    schema = schema.append(pa.field("content", pa.string())) if content else schema
+    schema = schema.append(CONTENT) if content else schema
     return pq.ParquetWriter(path, schema, compression="zstd")
 
 

@@ -10,13 +10,13 @@ from llmops_cli.traffic.mapped import mapped_rows
 from llmops_cli.traffic.otlp.protobuf import export_requests
 from llmops_cli.traffic.quarantine import BadRow
 from llmops_cli.traffic.sources import Source
-from llmops_cli.traffic.streams import lines
+from llmops_cli.traffic.streams import Slab, pieces
 
 __all__ = ["Chunk", "ChunkRead", "chunks", "read_chunk", "read_in_pieces"]
 
-CHUNK_BYTES = 32 << 20
-_PACKED = 8
-"""How much longer a compressed log is than its file, about."""
+CHUNK_BYTES = 16 << 20
+_PACKED = 4
+"""How much longer a compressed log is than its file, at the least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +99,17 @@ def read_in_pieces(chunk: Chunk) -> Iterator[ChunkRead]:
     """
     seen = 0
 
-    def counted() -> Iterator[tuple[int, bytes]]:
+    def counted(reader: JsonLinesReader) -> Iterator[tuple[int, bytes | Slab]]:
         nonlocal seen
         # Blank lines count too: the numbers of the next chunk begin behind them.
-        for number, line in lines(chunk.source, chunk.start, chunk.end, blank=True):
+        for number, piece in pieces(chunk.source, chunk.start, chunk.end, reader.takes_slabs):
+            if isinstance(piece, Slab):
+                seen = number + len(piece) - 1
+                yield number, piece
+                continue
             seen = number
-            if not line.isspace():
-                yield number, line
+            if not piece.isspace():
+                yield number, piece
 
     source, options = chunk.source, chunk.options
     sink = RowSink(options, source.name)
@@ -119,7 +123,8 @@ def read_in_pieces(chunk: Chunk) -> Iterator[ChunkRead]:
         elif source.is_protobuf or options.format == "otlp-protobuf":
             batches = export_requests(source, sink)
         else:
-            batches = JsonLinesReader(options).batches(counted(), sink)
+            reader = JsonLinesReader(options)
+            batches = reader.batches(counted(reader), sink)
         for batch in batches:
             yield ChunkRead(chunk, [batch], last=False)
     yield ChunkRead(chunk, [], sink.bad, sink.formats, sink.skipped, seen)

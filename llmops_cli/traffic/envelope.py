@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from llmops_cli.traffic.quarantine import RowError
 
@@ -14,6 +17,7 @@ __all__ = [
     "Seconds",
     "Tokens",
     "enveloped",
+    "instants",
     "later",
     "microseconds",
     "started",
@@ -159,6 +163,19 @@ def microseconds(value: str | float, field: str) -> int:
             "calls-bad-time", "not a time: ISO 8601 or seconds since 1970 is expected", field
         )
     return found
+
+
+def instants(values: list[Moment]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Seconds since 1970 as :func:`microseconds` has them, and which of the values are such."""
+    try:
+        seconds = pa.array(values, pa.float64())
+    except pa.ArrowInvalid:  # texts among them
+        seconds = pa.array([v if isinstance(v, float) else None for v in values], pa.float64())
+    given = seconds.to_numpy(zero_copy_only=False)
+    least, factor = _UNITS[-1]
+    known = (given >= least) & (given < _UNITS[-2][0])
+    found = np.rint(np.where(known, given, 0.0) * factor).astype(np.int64)
+    return found, known & (found < _LATEST)
 
 
 def _factor(value: float) -> float:

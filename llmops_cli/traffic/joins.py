@@ -1,4 +1,4 @@
-"""Which staged row belongs to which: the joins as index arrays over all rows.
+"""Which staged row belongs to which: the joins as index arrays over the rows of one home.
 
 Nothing here looks at a table; keys come in, a plan of corrections goes out.
 """
@@ -28,7 +28,7 @@ class Plan:
         parent: row of the parent span.
         attempts: logged requests per call.
         first: row of the first attempt of each call.
-        evaluations: pairs of evaluation and call.
+        judged: pairs of every evaluation that has a score and the call of its span, or -1.
         contents: pairs of content and call, in the order of the prompt.
         requests: pairs of request half and call.
         reread: calls whose cached tokens turn out to be outside the input counter.
@@ -39,15 +39,20 @@ class Plan:
     parent: Rows
     attempts: npt.NDArray[np.int32]
     first: Rows
-    evaluations: npt.NDArray[np.int64]
+    judged: npt.NDArray[np.int64]
     contents: npt.NDArray[np.int64]
     requests: npt.NDArray[np.int64]
     reread: Mask
     counts: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def plan(keys: Keys) -> Plan:
-    """Work out every join from the keys of all rows."""
+def plan(keys: Keys, proven: Codes | None = None) -> Plan:
+    """Work out every join among rows.
+
+    Args:
+        keys: of the rows.
+        proven: who counts cached tokens outside of the input; None where these rows are all.
+    """
     counts = dict[str, int]()
     call = keys.role == Role.CALL
     spans = call | (keys.role == Role.CONTEXT)
@@ -75,10 +80,10 @@ def plan(keys: Keys) -> Plan:
         parent=parent,
         attempts=attempts,
         first=tried.first,
-        evaluations=_evaluations(keys, parent, keep, _stand_in(keys, nested, tried), counts),
+        judged=_judged(keys, parent, keep, _stand_in(keys, nested, tried)),
         contents=contents[keep[contents[:, 1]]],
         requests=_requests(keys, keep, counts),
-        reread=_reread(keys, keep, counts),
+        reread=_reread(keys, keep, _outside(keys) if proven is None else proven, counts),
         counts=counts,
     )
 
@@ -188,18 +193,11 @@ def _stand_in(keys: Keys, nested: Nesting, tried: Retries) -> Rows:
     return found
 
 
-def _evaluations(
-    keys: Keys, parent: Rows, keep: Mask, stand_in: Rows, counts: dict[str, int]
-) -> npt.NDArray[np.int64]:
+def _judged(keys: Keys, parent: Rows, keep: Mask, stand_in: Rows) -> npt.NDArray[np.int64]:
     rows = np.flatnonzero((keys.role == Role.EVALUATION) & keys.score)
     above = parent[rows]
     above = np.where(above != NONE, stand_in[above], NONE)
-    above = np.where((above != NONE) & keep[above], above, NONE)
-    answered = _index(keys.answer, np.flatnonzero(keep & (keys.answer != 0)), keys.answer[rows])
-    target = np.where(answered != NONE, answered, above)
-    matched = target != NONE
-    _count(counts, "evaluation-without-call", ~matched)
-    return np.stack([rows[matched], target[matched]], axis=1)
+    return np.stack([rows, np.where((above != NONE) & keep[above], above, NONE)], axis=1)
 
 
 def _requests(keys: Keys, keep: Mask, counts: dict[str, int]) -> npt.NDArray[np.int64]:
@@ -227,10 +225,14 @@ def _nth(values: Codes, rows: Rows) -> Codes:
     return found
 
 
-def _reread(keys: Keys, keep: Mask, counts: dict[str, int]) -> Mask:
-    """Doubtful rows of those who are proven, by another row, to count cached tokens outside."""
+def _outside(keys: Keys) -> Codes:
     proven = np.unique(keys.counter[keys.outside == 1])
-    found = keep & (keys.outside == 0) & np.isin(keys.counter, proven[proven != 0])
+    return proven[proven != 0]
+
+
+def _reread(keys: Keys, keep: Mask, proven: Codes, counts: dict[str, int]) -> Mask:
+    """Doubtful rows of those who are proven, by another row, to count cached tokens outside."""
+    found = keep & (keys.outside == 0) & np.isin(keys.counter, proven)
     _count(counts, "cached-tokens-outside", found | (keep & (keys.outside == 1)))
     _count(counts, "cached-tokens-inside", keep & (keys.outside == 0) & ~found)
     return found

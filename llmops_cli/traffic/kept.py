@@ -3,7 +3,7 @@
 The answer is kept beside them as plain text, where its format says what it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -22,7 +22,7 @@ class Kept(msgspec.Struct, omit_defaults=True):
     answer: str = ""
 
 
-def kept(parts: list[Part], answer: str = "") -> str:
+def kept(parts: Sequence[Part], answer: str = "") -> str:
     """The parts of a prompt, and what was answered, as the JSON of :class:`Kept`.
 
     Raises:
@@ -41,10 +41,11 @@ def together(contents: Iterable[str]) -> str:
         whole.tools += part.tools
         whole.system += part.system
         whole.messages += part.messages
+        whole.answer = whole.answer or part.answer
     return msgspec.json.encode(whole).decode()
 
 
-def sections(parts: list[Part]) -> Kept:
+def sections(parts: Sequence[Part]) -> Kept:
     """Sort the parts of a prompt; a list of tools or of system texts is taken apart.
 
     Raises:

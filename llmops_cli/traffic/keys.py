@@ -2,22 +2,20 @@
 
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at import, unseen by type checkers
 
 from llmops_cli.calls import HASH_BYTES, BlockKind
+from llmops_cli.traffic.coded import Codes, coded, mixed
 from llmops_cli.traffic.table import Role
 
-__all__ = ["CONTEXT_COLUMNS", "NEVER", "Codes", "Keys", "codes", "combined", "gather", "mixed"]
+__all__ = ["CONTEXT_COLUMNS", "NEVER", "Codes", "Keys", "codes", "gather", "mixed", "once"]
 
-Codes = npt.NDArray[np.uint64]
 Times = npt.NDArray[np.int64]
 
 CONTEXT_COLUMNS = ("conversation_id", "user_id", "task", "agent_name", "tool_name")
@@ -25,8 +23,6 @@ CONTEXT_COLUMNS = ("conversation_id", "user_id", "task", "agent_name", "tool_nam
 
 NEVER = np.iinfo(np.int64).min
 """An unknown time."""
-
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 _HOPELESS = (
     r"(?i)^4(0[0-7]|1\d|2[0-46-8]|[3-9]\d)$|bad.?request|invalid|authenticat|permission|not.?found"
@@ -37,7 +33,7 @@ _HOPELESS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keys:
-    """One entry per staged row; 0 stands for an absent key.
+    """One entry per row; 0 stands for an absent key.
 
     Attributes:
         role: a ``Role``.
@@ -90,25 +86,7 @@ class Keys:
         return len(self.role)
 
 
-def combined(parts: Iterable[Keys]) -> Keys:
-    """The keys of all tables in order."""
-    given = list(parts)
-    return Keys(
-        **{
-            field.name: _once(_concatenated([getattr(part, field.name) for part in given]))
-            for field in fields(Keys)
-        }
-    )
-
-
-def _concatenated(parts: list[Any]) -> Any:  # noqa: ANN401 - arrays of one type
-    first = parts[0][:1]
-    if all(part.strides == (0,) and bool((part[:1] == first).all()) for part in parts):
-        return np.broadcast_to(first, sum(map(len, parts)))
-    return np.concatenate(parts)
-
-
-def _once(array: Any) -> Any:  # noqa: ANN401 - an array of any type
+def once(array: Any) -> Any:  # noqa: ANN401 - an array of any type
     """An array that is one value throughout, as most keys of most logs are, without its memory."""
     if len(array) and bool((array == array[0]).all()):
         return np.broadcast_to(array[:1].copy(), len(array))
@@ -146,52 +124,19 @@ def gather(table: pa.Table) -> Keys:
         outside=_integers(table["cached_outside"].cast(pa.int8()), -1).astype(np.int8),
         score=pc.is_valid(table["evaluation_score"]).to_numpy(),
     )
-    return Keys(**{field.name: _once(getattr(found, field.name)) for field in fields(Keys)})
-
-
-def mixed(one: Codes, other: Codes) -> Codes:
-    """A code for each pair of codes."""
-    found = (one ^ (one >> np.uint64(29))) * _MIX + other
-    return (found ^ (found >> np.uint64(32))) * _MIX
+    return Keys(**{field.name: once(getattr(found, field.name)) for field in fields(Keys)})
 
 
 def codes(column: pa.ChunkedArray) -> Codes:
     """64 bits per string, 0 for null: the same for the same string whatever stands beside it."""
-    found = np.zeros(len(column), np.uint64)
     if column.null_count == len(column):
-        return found
-    array = _one(column)
-    lengths = pc.fill_null(pc.binary_length(array), -1).to_numpy(zero_copy_only=False)
-    slow = lengths >= 0
-    for width in _WIDTHS:
-        rows = np.flatnonzero(lengths == width)
-        slow[rows] = False
-        if len(rows):
-            found[rows] = _fixed(array.take(pa.array(rows)), width)
-    rows = np.flatnonzero(slow)
-    if len(rows):
-        coded = array.take(pa.array(rows)).dictionary_encode()
-        words = pd.util.hash_array(coded.dictionary.to_numpy(zero_copy_only=False))
-        found[rows] = words[coded.indices.to_numpy()]
-    # Zero is taken: it says that there is none.
-    return np.where((lengths >= 0) & (found == 0), np.uint64(1), found)
-
-
-_WIDTHS = (16, 32)
-"""Lengths of span and trace ids, which are hashed without a look at each."""
-
-
-def _fixed(array: pa.Array, width: int) -> Codes:
-    _, _, data = array.buffers()
-    begin = array.offset * width
-    words = np.frombuffer(data, np.uint8)[begin : begin + len(array) * width]
-    found = np.zeros(len(array), np.uint64)
-    for word in words.view(np.uint64).reshape(len(array), width // 8).T:
-        found = mixed(found, word)
-    return found
+        return np.zeros(len(column), np.uint64)
+    return coded(_one(column))
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 1:
+        return column.chunk(0)  # combining would copy it
     array = column.combine_chunks()
     return array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
 
@@ -217,7 +162,7 @@ def _prompts(table: pa.Table, role: npt.NDArray[np.uint8]) -> tuple[Codes, npt.N
     if not len(filled):
         return found, bare
     kinds = _one(table["block_kinds"])
-    last_kind = kinds.values.to_numpy()[kinds.offsets.to_numpy()[filled + 1] - 1]  # noqa: PD011 - Arrow's
+    last_kind = kinds.values.to_numpy()[kinds.offsets.to_numpy()[filled + 1] - 1]
     bare[filled] = np.isin(last_kind, (BlockKind.TOOL, BlockKind.SYSTEM))
     words = _first_words(lists.values)
     found[filled] = words[offsets[filled + 1] - 1]

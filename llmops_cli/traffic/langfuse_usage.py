@@ -9,9 +9,10 @@ translated at all and mean what the conventions say, whatever the sum (langfuse 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import product
 from typing import Any
+
+from msgspec.structs import replace
 
 from llmops_cli.traffic.envelope import MOST_TOKENS, Tokens
 from llmops_cli.traffic.quarantine import RowError

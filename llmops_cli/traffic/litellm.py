@@ -17,7 +17,22 @@ from llmops_cli.traffic.otlp.names import PROVIDERS
 from llmops_cli.traffic.quarantine import RowError
 from llmops_cli.traffic.rows import Found, Skipped
 
-__all__ = ["NAME", "SIGNATURES", "STAGED", "Line", "rows"]
+__all__ = [
+    "NAME",
+    "NOBODY",
+    "NOTHING",
+    "SIGNATURES",
+    "STAGED",
+    "Line",
+    "Response",
+    "domain",
+    "named",
+    "prompted",
+    "rows",
+    "session",
+    "tokens",
+    "user",
+]
 
 NAME = "litellm"
 STAGED = True
@@ -117,8 +132,8 @@ class Line(msgspec.Struct, gc=False):
         return self.call_type is not None
 
 
-_NOBODY = Metadata()
-_NOTHING = Response()
+NOBODY = Metadata()
+NOTHING = Response()
 
 
 def rows(line: Line) -> tuple[Found]:
@@ -132,9 +147,8 @@ def rows(line: Line) -> tuple[Found]:
         raise RowError("calls-missing-field", "'call_type' is missing", "call_type")
     if line.cache_hit is True or str(line.cache_hit).lower() == "true":
         return (Skipped("answers from the proxy's cache"),)
-    response = line.response if isinstance(line.response, Response) else _NOTHING
-    filled = _asked(line, line.metadata or _NOBODY)
-    filled["operation_name"] = _OPERATIONS.get(line.call_type, line.call_type)
+    response = line.response if isinstance(line.response, Response) else NOTHING
+    filled = _asked(line, line.metadata or NOBODY)
     filled["response_model"] = response.model or None
     filled["service_tier"] = response.service_tier
     filled["finish_reason"] = response.choices[0].finish_reason if response.choices else None
@@ -142,32 +156,54 @@ def rows(line: Line) -> tuple[Found]:
     if line.status == "failure":
         filled["error_type"] = _error(line)
     else:
-        filled |= _tokens(line, response)
-    return ((filled, _parts(line) if filled["operation_name"] in _PROMPTED else []),)
-
-
-_PROMPTED = {"chat", "text_completion"}
+        filled |= tokens(line, response)
+    return ((filled, _parts(line) if prompted(line) else []),)
 
 
 def _asked(line: Line, metadata: Metadata) -> dict[str, Any]:
-    provider = line.custom_llm_provider
-    # An empty text stands for what is not known.
-    model = line.model or line.model_group or None
+    operation, provider, model = named(
+        line.call_type, line.custom_llm_provider, line.model, line.model_group
+    )
     return {
         "call_id": line.id,
         "trace_id": line.trace_id or None,
-        "conversation_id": line.session_id or _session(metadata.requester_metadata),
-        "user_id": line.end_user
-        or metadata.user_api_key_end_user_id
-        or metadata.user_api_key_user_id
-        or None,
-        "isolation_domain": metadata.user_api_key_org_id or metadata.user_api_key_team_id or None,
-        "provider_name": PROVIDERS.get(provider, provider) if provider else None,
-        "request_model": model.removeprefix(f"{provider}/") if model else None,
+        "conversation_id": line.session_id or session(metadata),
+        "user_id": user(line, metadata),
+        "isolation_domain": domain(metadata),
+        "provider_name": provider,
+        "operation_name": operation,
+        "request_model": model,
     }
 
 
-def _session(requester: Requester | None) -> str | None:
+def named(
+    call_type: str | None, provider: str | None, model: str | None, group: str | None
+) -> tuple[str | None, str | None, str | None]:
+    """Operation, provider and model in the words of the calls table."""
+    # An empty text stands for what is not known.
+    asked = model or group or None
+    return (
+        _OPERATIONS.get(call_type or "", call_type),
+        PROVIDERS.get(provider, provider) if provider else None,
+        asked.removeprefix(f"{provider}/") if asked else None,
+    )
+
+
+def user(line: Line, metadata: Metadata) -> str | None:
+    """Who asked, the nearest to the person first."""
+    return (
+        line.end_user or metadata.user_api_key_end_user_id or metadata.user_api_key_user_id or None
+    )
+
+
+def domain(metadata: Metadata) -> str | None:
+    """Whose organisation or team it was."""
+    return metadata.user_api_key_org_id or metadata.user_api_key_team_id or None
+
+
+def session(metadata: Metadata) -> str | None:
+    """The conversation that a client named by itself."""
+    requester = metadata.requester_metadata
     raw = bytes(requester.session_id) if requester else b""
     return (msgspec.json.decode(raw) or None) if raw[:1] == b'"' else None
 
@@ -192,8 +228,13 @@ def _times(line: Line, filled: dict[str, Any]) -> None:
             filled["ttft_s"] = later(start, first, "completionStartTime")
 
 
-def _tokens(line: Line, response: Response) -> dict[str, Any]:
-    usage, field = (line.metadata or _NOBODY).usage_object, "metadata.usage_object"
+def tokens(line: Line, response: Response) -> dict[str, Any]:
+    """The token columns of a line, and the tier that its counters name.
+
+    Raises:
+        RowError: ``calls-contradiction``.
+    """
+    usage, field = (line.metadata or NOBODY).usage_object, "metadata.usage_object"
     if usage is None:
         # Payloads of before 2025 have the details only where the provider put them.
         raw, field = bytes(response.usage), "response.usage"
@@ -206,11 +247,22 @@ def _tokens(line: Line, response: Response) -> dict[str, Any]:
     return columns if usage.service_tier is None else columns | {"service_tier": usage.service_tier}
 
 
+def prompted(line: Line) -> bool:
+    """Whether a prompt was logged, and not redacted."""
+    if _OPERATIONS.get(line.call_type or "", line.call_type) not in _PROMPTED:
+        return False
+    raw = bytes(line.messages)
+    return raw[:1] in {b"[", b'"'} and not (_REDACTED in raw and len(raw) < _SHORT)
+
+
+_PROMPTED = {"chat", "text_completion"}
+_SHORT = 200
+"""No redacted prompt is longer; a longer one may speak of LiteLLM."""
+
+
 def _parts(line: Line) -> list[Part]:
     raw = bytes(line.messages)
     given = line.model_parameters or ModelParameters()
-    if raw[:1] not in {b"[", b'"'} or (_REDACTED in raw and len(raw) < _SHORT):
-        return []
     if line.call_type in {"responses", "aresponses"}:
         return openai_responses.parts(
             openai_responses.Request(
@@ -230,7 +282,3 @@ def _parts(line: Line) -> list[Part]:
             )
         )
     return openai_chat.parts(openai_chat.Request(model="", messages=messages, tools=given.tools))
-
-
-_SHORT = 200
-"""No redacted prompt is longer; a longer one may speak of LiteLLM."""

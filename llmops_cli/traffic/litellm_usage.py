@@ -6,15 +6,15 @@ was written stood beside it: 120,357 = 88 + 120,269, with 21,002 written (#13207
 Anthropic's own counter, raw in some logs, includes neither.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from llmops_cli.traffic.envelope import Tokens
 from llmops_cli.traffic.usage import Counters, disjoint
 
-__all__ = ["UsageObject", "token_columns"]
+__all__ = ["NO_INPUT", "NO_OUTPUT", "UsageObject", "may_exclude", "token_columns"]
 
 
 class WriteDetails(msgspec.Struct, gc=False):
@@ -56,8 +56,8 @@ class UsageObject(msgspec.Struct, gc=False):
     service_tier: str | None = None
 
 
-_NO_INPUT = InputDetails()
-_NO_OUTPUT = OutputDetails()
+NO_INPUT = InputDetails()
+NO_OUTPUT = OutputDetails()
 _NO_WRITES = WriteDetails()
 
 
@@ -77,7 +77,7 @@ def token_columns(usage: UsageObject, field: str, whose: tuple[str, str, str]) -
         return {} if usage.completion_tokens is None else {"output_tokens": usage.completion_tokens}
     c = _counters(usage, usage.prompt_tokens, field)
     call_type, provider, model = whose
-    if not c.cached or not _may_exclude(provider, model):
+    if not c.cached or not may_exclude(provider, model):
         return disjoint(c, cached_inside=True)
     if c.read and c.read <= c.given < c.cached and call_type != "anthropic_messages":
         # Read inside, written beside: neither of the two usual readings.
@@ -85,15 +85,15 @@ def token_columns(usage: UsageObject, field: str, whose: tuple[str, str, str]) -
     return disjoint(c, cached_inside=None, counted_by=":".join(("litellm", *whose)))
 
 
-def _may_exclude(provider: str, model: str) -> bool:
+def may_exclude(provider: str, model: str) -> bool:
     """Whether the vendor's own input counter leaves out cached tokens, as Anthropic's does."""
     named = provider.startswith(("anthropic", "bedrock"))
     return named or not provider or "claude" in model.lower()
 
 
 def _counters(usage: UsageObject, given: int, field: str) -> Counters:
-    inside = usage.prompt_tokens_details or usage.input_tokens_details or _NO_INPUT
-    outside = usage.completion_tokens_details or usage.output_tokens_details or _NO_OUTPUT
+    inside = usage.prompt_tokens_details or usage.input_tokens_details or NO_INPUT
+    outside = usage.completion_tokens_details or usage.output_tokens_details or NO_OUTPUT
     lifetimes = (
         inside.cache_creation_token_details
         or usage.cache_creation_token_details

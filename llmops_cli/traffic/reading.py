@@ -2,10 +2,12 @@
 
 # pyright: reportAttributeAccessIssue=false
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at import, unseen by type checkers
@@ -29,7 +31,7 @@ class Reading:
     Args:
         paths: files, folders, globs, or ``-``.
         options: how logs are read.
-        jobs: worker processes.
+        jobs: processes, this one among them.
         spool: folder where rows that still have to be joined may wait; None keeps them in
             memory.
         quarantine: where bad rows go, when several readings share a limit.
@@ -78,17 +80,22 @@ class Reading:
                 rows += table.num_rows
                 if table.num_rows:
                     yield _finished(table, content=self.options.keep_content)
-            for table in assemble(staged.tables, self.options.hash_key, self.joins):
+            for table in self._assembled(staged):
                 rows += table.num_rows
                 if table.num_rows:
                     yield _finished(table, content=self.options.keep_content)
         if required and rows == 0 and not self.spans:
             raise no_calls(self.quarantine, self.sources)
 
+    def _assembled(self, staged: Spool) -> Iterator[pa.Table]:
+        return assemble(staged.tables, self.options.hash_key, self.joins, self._spool)
+
     def _chunks(self, staged: Spool) -> Iterator[pa.Table]:
         parts = [part for source in self.sources for part in chunks(source, self.options)]
         if self._jobs > 1:
-            found = stream(read_chunk, parts, jobs=self._jobs, here=_here)
+            found = stream(
+                read_chunk, parts, jobs=self._jobs, here=_here, along=True, prepare=_without_pandas
+            )
         else:
             found = (piece for part in parts for piece in read_in_pieces(part))
         offset, current = 0, ""
@@ -113,6 +120,20 @@ class Reading:
         self.skipped.update(read.skipped)
         for row in read.bad:
             self.quarantine.add(replace(row, line=row.line + offset))
+
+
+class _NoPandas:
+    """Lets imports of it fail, as where it is not installed."""
+
+    @staticmethod
+    def find_spec(name: str, _path: object, _target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("workers make no frames", name=name)
+
+
+def _without_pandas() -> None:
+    # Arrow loads it, as slowly as all the rest together, to see that a tuple is no Series.
+    sys.meta_path.insert(0, cast("Any", _NoPandas))
 
 
 def _here(part: Chunk) -> Iterator[ChunkRead] | None:

@@ -1,9 +1,10 @@
 """What a reader makes of a line: calls, rows to be joined to calls, or why there is none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmops_cli.traffic.blocks import Part
+from llmops_cli.traffic.prompts import Part
 from llmops_cli.traffic.quarantine import RowError
 
 __all__ = ["Found", "Skipped"]
@@ -20,5 +21,5 @@ class Skipped:
     name: str
 
 
-Found = tuple[dict[str, Any], list[Part]] | RowError | Skipped
+Found = tuple[dict[str, Any], Sequence[Part]] | RowError | Skipped
 """The columns of a row with the raw parts of its prompt, or why there are none."""

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import pyarrow as pa
 
-from llmops_cli.traffic.table import staged_schema
+from llmops_cli.traffic.table import says, staged_schema, unsaid
 
 __all__ = ["Spool"]
+
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 class Spool:
@@ -23,7 +25,7 @@ class Spool:
     def __init__(self, folder: Path | None) -> None:
         self._tables: list[pa.Table] = []
         self._file: IO[bytes] | None = None
-        self._writer: Any = None
+        self._places = list[int]()
         self._folder = folder
 
     def __enter__(self) -> Self:
@@ -38,7 +40,6 @@ class Spool:
     ) -> None:
         """Remove the file, if there is one."""
         if self._file is not None:
-            self._close_writer()
             self._file.close()
 
     def add(self, table: pa.Table) -> None:
@@ -48,21 +49,26 @@ class Spool:
             return
         if self._file is None:
             self._file = TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives as long as this
-            options = pa.ipc.IpcWriteOptions(compression="lz4")
-            self._writer = pa.ipc.new_stream(self._file, staged_schema(), options=options)
-        self._writer.write_table(table)
+        self._places.append(self._file.tell())
+        names = [n for n in table.schema.names if any(map(says, table[n].chunks))]
+        said = table.select(names)
+        with pa.ipc.new_stream(self._file, said.schema, options=_OPTIONS) as writer:
+            writer.write_table(said)
 
     def tables(self) -> Iterator[pa.Table]:
         """Every table in order."""
         if self._file is None:
             yield from self._tables
             return
-        self._close_writer()
-        self._file.seek(0)
-        for batch in pa.ipc.open_stream(self._file):
-            yield pa.Table.from_batches([batch])
+        for place in self._places:
+            self._file.seek(place)
+            yield _whole(pa.ipc.open_stream(self._file).read_all())
 
-    def _close_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+
+def _whole(said: pa.Table) -> pa.Table:
+    schema = staged_schema()
+    columns = [
+        said[name] if name in said.schema.names else unsaid(name, said.num_rows)
+        for name in schema.names
+    ]
+    return pa.table(columns, schema=schema)

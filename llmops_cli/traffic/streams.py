@@ -8,14 +8,29 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.sources import STDIN, Source, remote
 
-__all__ = ["LINE_LIMIT", "TOO_LONG", "lines", "open_bytes", "open_packed", "require_utf8"]
+Bytes = npt.NDArray[np.uint8]
+
+__all__ = [
+    "LINE_LIMIT",
+    "TOO_LONG",
+    "Slab",
+    "lines",
+    "open_bytes",
+    "open_packed",
+    "pieces",
+    "require_utf8",
+]
 
 LINE_LIMIT = 64 << 20
 """Longest line that is read: twice the largest request any provider takes."""
@@ -23,10 +38,33 @@ TOO_LONG = b""
 """Stands for a line past the limit, of which nothing was kept."""
 
 _BUFFER = 1 << 20  # lines of agents run to hundreds of kilobytes
+_AHEAD = 1 << 22  # and exports of telemetry to megabytes: a line in two pieces is copied twice
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_NEWLINE = 0x0A
 _RATIO = 1000
 _RATIO_FROM = 100 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slab:
+    """Whole lines as they lie one behind the other in a file, until the next is asked for.
+
+    Attributes:
+        data: their bytes, a newline at the end of each.
+        ends: where those newlines are.
+    """
+
+    data: Bytes
+    ends: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """How many lines."""
+        return len(self.ends)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The lines one by one."""
+        return iter(io.BytesIO(self.data.tobytes()))
 
 
 def lines(
@@ -42,12 +80,29 @@ def lines(
         LlmopsError: ``traffic-unreadable``, ``traffic-empty``, ``traffic-not-utf8`` for UTF-16,
             ``traffic-truncated-gzip``, ``traffic-zip-bomb``, ``traffic-stdin-closed``.
     """
-    empty = start == 0
-    for number, line in _numbered(source, start, end):
-        filled = line is TOO_LONG or not line.isspace()
-        empty = empty and not filled
-        if filled or blank:
+    for number, line in pieces(source, start, end, _one_by_one):
+        if isinstance(line, bytes) and (blank or line is TOO_LONG or not line.isspace()):
             yield number, line
+
+
+def pieces(
+    source: Source, start: int, end: int | None, several: Callable[[], bool]
+) -> Iterator[tuple[int, bytes | Slab]]:
+    """As :func:`lines` with blank ones among them, and many lines at once where they are welcome.
+
+    Args:
+        source: the file.
+        start: where the first line may begin.
+        end: where no further line begins; None is the end of the file.
+        several: asked before every line but the first whether a slab may come in its place.
+
+    Raises:
+        LlmopsError: as :func:`lines`.
+    """
+    empty = start == 0
+    for number, piece in _numbered(source, start, end, several):
+        empty = empty and isinstance(piece, bytes) and piece is not TOO_LONG and piece.isspace()
+        yield number, piece
     if empty and end is None:
         raise LlmopsError(
             "traffic-empty",
@@ -57,16 +112,24 @@ def lines(
         )
 
 
-def _numbered(source: Source, start: int, end: int | None) -> Iterator[tuple[int, bytes]]:
+def _one_by_one() -> bool:
+    return False
+
+
+def _numbered(
+    source: Source, start: int, end: int | None, several: Callable[[], bool]
+) -> Iterator[tuple[int, bytes | Slab]]:
     try:
         with open_bytes(source) as stream:
             if start:
                 # The line that runs across the border belongs to the part it begins in.
                 stream.seek(start - 1)
                 _skip_line(stream)
-            place, number = stream.tell() if start else 0, 0
-            while (end is None or place < end) and (line := stream.readline(LINE_LIMIT)):
-                number += 1
+            place, number, rest, ahead = stream.tell() if start else 0, 0, b"", _Ahead(stream)
+            while (end is None or place < end) and (
+                line := rest + stream.readline(LINE_LIMIT - len(rest))
+            ):
+                number, rest = number + 1, b""
                 place += len(line)
                 if len(line) == LINE_LIMIT and not line.endswith(b"\n"):
                     place += _skip_line(stream)
@@ -75,6 +138,12 @@ def _numbered(source: Source, start: int, end: int | None) -> Iterator[tuple[int
                     line = _first(line, source)
                     if not line:
                         continue
+                elif line.endswith(b"\n") and 2 * len(line) < _BUFFER and several():
+                    slab, rest = ahead.slab(line, _BUFFER if end is None else max(end - place, 0))
+                    yield number, slab
+                    number += len(slab) - 1
+                    place += len(slab.data) - len(line)
+                    continue
                 yield number, line
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _damaged(source) from error
@@ -86,6 +155,31 @@ def _numbered(source: Source, start: int, end: int | None) -> Iterator[tuple[int
             f"cannot be read: {error.strerror or 'the store refuses'}",
             file=source.name,
         ) from error
+
+
+class _Ahead:
+    """Reads ahead, again and again into the same memory: fresh memory costs more than reading."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream: Any = stream
+        self._bytes: Bytes | None = None
+
+    def slab(self, line: bytes, most: int) -> tuple[Slab, bytes]:
+        """A line with whole lines behind it, and what was read of the line behind those.
+
+        Args:
+            line: not longer than the buffer, and with its newline.
+            most: how many bytes further lines may begin in.
+        """
+        if self._bytes is None:
+            self._bytes, self._found = np.empty(_BUFFER, np.uint8), np.empty(_BUFFER, np.bool_)
+        begin, limit = len(line), min(len(line) + most, _BUFFER)
+        self._bytes[:begin] = np.frombuffer(line, np.uint8)
+        filled = begin + self._stream.readinto(self._bytes.data[begin:limit])
+        np.equal(self._bytes[:filled], _NEWLINE, out=self._found[:filled])
+        ends = np.flatnonzero(self._found[:filled])
+        whole = int(ends[-1]) + 1
+        return Slab(self._bytes[:whole], ends), self._bytes[whole:filled].tobytes()
 
 
 def require_utf8(line: bytes) -> None:
@@ -163,7 +257,7 @@ def open_packed(source: Source) -> BinaryIO:
         store, path = remote(source.name)
         return store.open(path, "rb")
     if source.name != STDIN:
-        return Path(source.name).open("rb", _BUFFER)
+        return Path(source.name).open("rb", _AHEAD)
     if sys.stdin is None or sys.stdin.closed:  # pyright: ignore[reportUnnecessaryComparison]
         raise LlmopsError(
             "traffic-stdin-closed",

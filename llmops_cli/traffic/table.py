@@ -1,6 +1,7 @@
 """Rows gathered one by one become batches: calls, and what still has to be joined to calls."""
 
 from enum import IntEnum
+from functools import lru_cache
 from itertools import chain
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 from llmops_cli.calls import COLUMNS, HASH_BYTES, Marker, arrow_schema
 from llmops_cli.traffic.blocks import BYTES_PER_TOKEN, Prompt, apportion
 
-__all__ = ["Role", "StagedRow", "TableBuilder", "block_tokens", "staged_schema"]
+__all__ = ["Role", "StagedRow", "TableBuilder", "block_tokens", "says", "staged_schema", "unsaid"]
 
 BATCH_BLOCKS = 200_000
 BATCH_ROWS = 50_000
@@ -130,7 +131,7 @@ class TableBuilder:
         self._rows: list[tuple[Any, ...]] = []
         self._prompts: list[Prompt] = []
         self._blocks = 0
-        self._slices: list[pa.Table] = []
+        self._parts: list[dict[str, pa.Array]] = []
         self._done = 0
 
     def add(self, row: StagedRow, prompt: Prompt) -> None:
@@ -144,6 +145,16 @@ class TableBuilder:
         if len(self._rows) >= _SLICE_ROWS:
             self._slice()
 
+    def extend(self, columns: dict[str, pa.Array]) -> None:
+        """Append rows that are columns already; a column that is not given says nothing.
+
+        Their place among rows added one by one is told by ``source_line``.
+        """
+        if self._rows:
+            self._slice()
+        self._parts.append(columns)
+        self._done += len(columns["source_line"])
+
     def __len__(self) -> int:
         """How many rows wait."""
         return len(self._rows) + self._done
@@ -155,11 +166,11 @@ class TableBuilder:
 
     def take(self) -> pa.Table:
         """The rows since the last take, as a table of the staged schema."""
-        if self._rows or not self._slices:
+        if self._rows or not self._parts:
             self._slice()
-        table = pa.concat_tables(self._slices).combine_chunks()
-        self._slices, self._done, self._blocks = [], 0, 0
-        return table
+        table = _joined(self._parts)
+        self._parts, self._done, self._blocks = [], 0, 0
+        return _in_order(table)
 
     def _slice(self) -> None:
         values = zip(*self._rows, strict=True) if self._rows else ((),) * len(_PLAIN)
@@ -168,9 +179,65 @@ class TableBuilder:
             for name, column in zip(_PLAIN, values, strict=True)
         }
         columns |= _block_columns(self._prompts, columns)
-        self._slices.append(pa.table([columns[name] for name in _SCHEMA.names], schema=_SCHEMA))
+        self._parts.append({name: each for name, each in columns.items() if _needed(name, each)})
         self._done += len(self._rows)
         self._rows, self._prompts = [], []
+
+
+def _joined(parts: list[dict[str, pa.Array]]) -> pa.Table:
+    """Parts of a table, one behind the other; each has only the columns that say something."""
+    lengths = [len(part["source_line"]) for part in parts]
+    said = {name for part in parts for name in part}
+    columns = [
+        pa.concat_arrays(
+            [
+                part[name] if name in part else unsaid(name, length)
+                for part, length in zip(parts, lengths, strict=True)
+            ]
+        )
+        if name in said
+        else unsaid(name, sum(lengths))
+        for name in _SCHEMA.names
+    ]
+    return pa.table(columns, schema=_SCHEMA)
+
+
+def _needed(name: str, column: pa.Array) -> bool:
+    return name == "source_line" or says(column)
+
+
+def says(column: pa.Array) -> bool:
+    """Whether there is anything in a column: in most logs there is nothing in half of them."""
+    if pa.types.is_list(column.type):
+        return len(column.flatten()) > 0
+    return column.null_count < len(column)
+
+
+def unsaid(name: str, rows: int) -> pa.Array:
+    """A column of rows that say nothing: nulls, zeros or empty lists, in next to no memory."""
+    kind, zeros = _TYPES[name], _zeros(1 << rows.bit_length())
+    if pa.types.is_list(kind):
+        offsets = pa.Array.from_buffers(pa.int32(), rows + 1, [None, zeros])
+        return pa.ListArray.from_arrays(offsets, pa.array([], kind.value_type))
+    known = None if name in _NEVER_NULL else zeros
+    texts = [zeros] if pa.types.is_string(kind) else []
+    return pa.Array.from_buffers(kind, rows, [known, zeros, *texts])
+
+
+_NEVER_NULL = {"tokens_estimated", "automatic_cache", "role"}
+
+
+@lru_cache(maxsize=2)
+def _zeros(rows: int) -> pa.Buffer:
+    return pa.py_buffer(bytes(8 * (rows + 1)))
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    """Rows in the order of their lines; those of one line as they came."""
+    lines = table["source_line"].to_numpy()
+    if (lines[1:] >= lines[:-1]).all():
+        return table
+    return table.take(pa.array(np.argsort(lines, kind="stable")))
 
 
 def _block_columns(prompts: list[Prompt], plain: dict[str, pa.Array]) -> dict[str, pa.Array]:

@@ -5,16 +5,16 @@ beside their output; some integrations translate and some do not. Which reading 
 from the numbers where they can tell.
 """
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from llmops_cli.traffic.quarantine import RowError
 
 __all__ = ["Counters", "disjoint"]
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(msgspec.Struct, frozen=True, gc=False):
     """One call's counters as they were logged.
 
     Attributes:
@@ -64,10 +64,7 @@ def disjoint(
     c = counters
     inside, output = _reading(c, cached_inside=cached_inside)
     _refuse_contradictions(c, output, cached_inside=inside)
-    proof = dict[str, Any]()
-    if cached_inside is None and c.cached and counted_by is not None:
-        proof = {"counted_by": counted_by, "cached_outside": not inside}
-    return proof | {
+    columns: dict[str, Any] = {
         "input_tokens": c.given - c.cached if inside else c.given,
         "cache_read_tokens": c.read,
         # A vendor with a single lifetime has the default one.
@@ -76,10 +73,16 @@ def disjoint(
         "output_tokens": output,
         "reasoning_tokens": c.reasoning,
     }
+    if cached_inside is None and c.cached and counted_by is not None:
+        columns["counted_by"], columns["cached_outside"] = counted_by, not inside
+    return columns
 
 
 def _reading(c: Counters, *, cached_inside: bool | None) -> tuple[bool, int]:
     """Whether cached tokens are inside ``given``, and the output with its reasoning."""
+    likely = c.cached <= c.given if cached_inside is None else cached_inside
+    if c.total is None:
+        return likely, c.output
     allowed = (True, False) if cached_inside is None else (cached_inside,)
     for output in (c.output, c.output + (c.reasoning or 0)):
         for inside in allowed:
@@ -87,8 +90,7 @@ def _reading(c: Counters, *, cached_inside: bool | None) -> tuple[bool, int]:
             adds_up = c.total == fresh + c.cached + output
             if adds_up and fresh >= 0 and (c.reasoning or 0) <= output:
                 return inside, output
-    inside = c.cached <= c.given if cached_inside is None else cached_inside
-    return inside, c.output
+    return likely, c.output
 
 
 def _refuse_contradictions(c: Counters, output: int, *, cached_inside: bool) -> None:

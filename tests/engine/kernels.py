@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from llmops_cli.errors import ExitCode, LlmopsError
@@ -51,3 +52,32 @@ def killed_always(part: int) -> int:
     if part == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return part
+
+
+def whose(part: int) -> tuple[int, int]:
+    """The part and the process that did it; none is done in no time."""
+    time.sleep(0.01)
+    return part, os.getpid()
+
+
+def killed_once_elsewhere(part: tuple[int, str, int]) -> list[int]:
+    """The first worker to take any part is killed, but never the process that asked."""
+    number, flag, asker = part
+    if os.getpid() != asker and not Path(flag).exists():
+        Path(flag).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.01)
+    return [number]
+
+
+READY: list[bool] = []
+
+
+def prepare() -> None:
+    READY.append(True)
+
+
+def prepared(part: int) -> tuple[int, bool]:
+    """Which process, and whether it was prepared."""
+    time.sleep(0.01 * (part >= 0))
+    return os.getpid(), bool(READY)

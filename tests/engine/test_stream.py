@@ -135,3 +135,35 @@ def test_no_workers_is_a_usage_error(jobs: int) -> None:
     with pytest.raises(LlmopsError) as refusal:
         next(stream(float, [1], jobs=jobs))
     assert (refusal.value.slug, refusal.value.exit_code) == ("engine-no-jobs", ExitCode.USAGE)
+
+
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_this_process_takes_parts_while_it_would_wait(kernels: ModuleType, jobs: int) -> None:
+    found = list(stream(kernels.whose, range(40), jobs=jobs, along=True))
+    assert [part for part, _ in found] == list(range(40))
+    processes = {process for _, process in found}
+    # Workers take their time to start; this process does not wait for them.
+    assert os.getpid() in processes
+    assert len(processes) <= jobs
+
+
+def test_what_this_process_came_upon_is_raised_when_its_turn_comes(kernels: ModuleType) -> None:
+    results = stream(kernels.divided, [1, 2, 4, 5, 0, 8], jobs=2, along=True)
+    assert [next(results) for _ in range(4)] == [1, 0.5, 0.25, 0.2]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_parts_of_a_killed_worker_are_done_again_beside_this_process(
+    kernels: ModuleType, tmp_path: Path
+) -> None:
+    parts = [(number, str(tmp_path / "killed"), os.getpid()) for number in range(30)]
+    found = list(stream(kernels.killed_once_elsewhere, parts, jobs=2, along=True))
+    assert found == [[number] for number in range(30)]
+    assert (tmp_path / "killed").exists()
+
+
+def test_every_worker_is_prepared_and_this_process_is_not(kernels: ModuleType) -> None:
+    found = list(stream(kernels.prepared, range(12), jobs=3, along=True, prepare=kernels.prepare))
+    assert {process for process, _ in found} != {os.getpid()}
+    assert all(ready is (process != os.getpid()) for process, ready in found)

@@ -11,7 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmops_cli.calls import from_arrow
-from llmops_cli.traffic import Options, Reading, Traffic, chunks, read_calls, table
+from llmops_cli.traffic import (
+    Options,
+    Reading,
+    Traffic,
+    chunks,
+    corrections,
+    homes,
+    parted,
+    read_calls,
+    table,
+)
 
 Json = dict[str, Any]
 START, SECOND = 1_788_249_600 * 10**9, 10**9
@@ -500,13 +510,19 @@ def assembled(path: Path, spool: Path | None, jobs: int = 1) -> tuple[Any, ...]:
     return str(frame), reading.joins, dict(reading.skipped), reading.quarantine.rows
 
 
-@given(drawn=steps, rows=st.integers(1, 4), cut=st.integers(200, 2000))
+@given(
+    drawn=steps,
+    rows=st.integers(1, 4),
+    cut=st.integers(200, 2000),
+    small=st.tuples(st.sampled_from([1, 3000]), st.integers(1, 6), st.sampled_from([1, 5])),
+)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_calls_do_not_depend_on_how_the_log_was_cut(
     tmp_path: Path,
     drawn: list[tuple[str, int, int, int, int | None, str]],
     rows: int,
     cut: int,
+    small: tuple[int, int, int],
 ) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in exported(*random_log(drawn))))
@@ -516,6 +532,10 @@ def test_the_calls_do_not_depend_on_how_the_log_was_cut(
         patch.setattr(table, "BATCH_ROWS", rows)
         patch.setattr(table, "_SLICE_ROWS", rows)
         assert assembled(path, None) == whole
+        assert assembled(path, tmp_path) == whole
+        patch.setattr(parted, "WAITING_BYTES", small[0])
+        patch.setattr(homes, "HOMES_BITS", small[1])
+        patch.setattr(corrections, "STRETCH_ROWS", small[2])
         assert assembled(path, tmp_path) == whole
     assert assembled(path, tmp_path) == whole
 
@@ -547,3 +567,43 @@ def test_a_thousand_evaluations_of_a_thousand_calls(read: Read) -> None:
     scores = read(*items).calls["evaluation_score"]
     judged = [n / 2000 if n % 3 == 1 else None for n in range(1, 1001)]
     assert scores.astype(object).where(scores.notna(), None).tolist() == judged
+
+
+def test_a_score_finds_its_answer_in_another_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [call(n, trace=n, more={"gen_ai.response.id": f"r{n % 40}"}) for n in range(1, 81)] + [
+        evaluation(0, "a", n / 100, **{"gen_ai.response.id": f"r{n}"}) for n in range(40)
+    ]
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in exported(*items)))
+    alone = assembled(path, None)
+    monkeypatch.setattr(parted, "WAITING_BYTES", 1)
+    assert assembled(path, tmp_path) == alone
+    scores = read_calls([path]).calls["evaluation_score"]
+    # Of two calls with one id the first is meant.
+    assert scores[:40].tolist() == [n % 40 / 100 for n in range(1, 41)]
+    assert scores[40:].isna().all()
+
+
+def test_batches_meet_their_requests_in_any_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"model": "m", "messages": [{"role": "user", "content": "plan a trip"}]}
+    used = {"prompt_tokens": 9, "completion_tokens": 1}
+    body = {"object": "chat.completion", "model": "m-1", "usage": used}
+    lines: list[Json] = [
+        {"custom_id": f"{n}", "method": "POST", "url": "/v1/chat/completions", "body": asked}
+        for n in range(60)
+    ]
+    lines += [
+        {"id": f"b{n}", "custom_id": f"{n}", "error": None,
+         "response": {"status_code": 200, "body": {**body, "id": f"c{n}"}}}
+        for n in range(60)
+    ]  # fmt: skip
+    path = tmp_path / "batch.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    alone = assembled(path, None)
+    monkeypatch.setattr(parted, "WAITING_BYTES", 1)
+    assert assembled(path, tmp_path) == alone
+    assert [len(blocks) for blocks in read_calls([path]).calls["block_hashes"]] == [1] * 60

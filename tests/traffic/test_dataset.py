@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmops_cli.errors import ExitCode, LlmopsError
-from llmops_cli.traffic import Options, read_calls
+from llmops_cli.traffic import Options, read_calls, read_traffic
 from llmops_cli.traffic.dataset import Dataset
 from llmops_cli.traffic.ingestion import Ingested, ingest_into
 
@@ -299,3 +299,12 @@ def test_a_killed_run_loses_nothing_and_doubles_nothing(target: Path, log: Path,
     add(target, log)
     assert ids(target) == whole
     assert not list((target / ".llmops").glob("staging-*"))
+
+
+def test_kept_prompts_are_read_back(tmp_path: Path, log: Path) -> None:
+    kept = Options(keep_content=True)
+    add(tmp_path / "kept", log, options=kept)
+    there = read_traffic([tmp_path / "kept"], kept).calls.sort_values("call_id")
+    first = read_traffic([log], kept).calls.sort_values("call_id")
+    assert there["content"].tolist() == first["content"].tolist()
+    assert "content" not in read_calls([tmp_path / "kept"]).calls.columns

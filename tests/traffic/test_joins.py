@@ -9,7 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llmops_cli.traffic.joins import Plan, plan
+from llmops_cli.traffic.judged import targets
 from llmops_cli.traffic.keys import NEVER, Keys
+from llmops_cli.traffic.nesting import NONE
 from llmops_cli.traffic.table import Role
 
 SECOND = 1_000_000
@@ -285,7 +287,6 @@ class Joined:
 
     def evaluate(self) -> None:
         self.evaluations = set[tuple[int, int]]()
-        lost = set[int]()
         for n in self.numbers:
             row = self.rows[n]
             if row.role != Role.EVALUATION or not row.score:
@@ -300,9 +301,6 @@ class Joined:
                 self.evaluations.add((n, answered[0]))
             elif above in self.calls and above is not None:
                 self.evaluations.add((n, above))
-            else:
-                lost.add(n)
-        self.count("evaluation-without-call", lost)
 
     def requests(self) -> set[tuple[int, int]]:
         found = set[tuple[int, int]]()
@@ -421,14 +419,22 @@ def one_prompt(draw: st.DrawFn) -> list[Row]:
 FAILED, DONE = Row(failed=True, start=0), Row(counted=True, start=2)
 
 
-def agrees(found: Plan, wanted: Joined) -> None:
+def scored(keys: Keys, found: Plan) -> set[tuple[int, int]]:
+    """Pairs of evaluation and call."""
+    rows, above = found.judged.T
+    kept = np.flatnonzero(found.keep)
+    calls = targets(keys.answer[rows], above, keys.answer[kept], kept)
+    return {pair for pair in zip(rows.tolist(), calls.tolist(), strict=True) if pair[1] != NONE}
+
+
+def agrees(keys: Keys, found: Plan, wanted: Joined) -> None:
     kept = sorted(wanted.calls)
     assert np.flatnonzero(found.keep).tolist() == kept
     assert {n: int(found.attempts[n]) for n in kept} == wanted.attempts
     assert {n: int(found.first[n]) for n in kept} == {n: wanted.first[n] for n in kept}
     above = {n: int(found.parent[n]) for n in wanted.numbers}
     assert above == {n: -1 if m is None else m for n, m in wanted.parent.items()}
-    assert {tuple(pair) for pair in found.evaluations.tolist()} == wanted.evaluations
+    assert scored(keys, found) == wanted.evaluations
     contents = [pair for pair in wanted.contents if pair[1] in wanted.calls]
     assert [tuple(pair) for pair in found.contents.tolist()] == contents
     assert {tuple(pair) for pair in found.requests.tolist()} == wanted.requests()
@@ -451,7 +457,8 @@ def agrees(found: Plan, wanted: Joined) -> None:
 @example([Row(failed=True), Row(start=61)])
 @example([Row(failed=True), Row(start=62)])
 def test_the_joins_agree_with_their_rules_row_by_row(rows: list[Row]) -> None:
-    agrees(plan(keys_of(rows)), Joined(rows))
+    keys = keys_of(rows)
+    agrees(keys, plan(keys), Joined(rows))
 
 
 @given(st.lists(any_row(), min_size=1, max_size=12))

@@ -4,6 +4,7 @@ Flattened attributes, ``gen_ai.prompt`` and one event per message become the con
 attributes where content is kept; where it is not, nothing that may quote it stays.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -116,7 +117,9 @@ def _is_old(key: str, found: dict[str, str]) -> bool:
     return key == gen_ai.GEN_AI_PROMPT or _is_piece(key, FLATTENED)
 
 
-def prompt(pairs: list[Pair], events: list[dict[str, Any]], parts: list[Part]) -> dict[str, str]:
+def prompt(
+    pairs: list[Pair], events: list[dict[str, Any]], parts: Sequence[Part]
+) -> dict[str, str]:
     """The prompt in the current attributes; empty where it stands there already.
 
     Args:

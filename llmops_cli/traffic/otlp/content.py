@@ -4,7 +4,6 @@ Whatever the dialect, the same messages become the same blocks as in a log of th
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, Self
 
 import msgspec
@@ -24,8 +23,10 @@ from llmops_cli.traffic.blocks import (
 )
 from llmops_cli.traffic.openai_chat import message_blocks
 from llmops_cli.traffic.otlp.flattened import maybe_json, unflattened
+from llmops_cli.traffic.otlp.growing import GrowingLists
 from llmops_cli.traffic.otlp.messages import AnyValue, KeyValue
 from llmops_cli.traffic.otlp.values import plain, plain_map, raw_json
+from llmops_cli.traffic.prompts import NO_RUN, Run, Runs
 from llmops_cli.traffic.quarantine import RowError
 
 __all__ = ["Pieces", "event_pieces", "whole_parts"]
@@ -54,24 +55,18 @@ _PART_BLOCKS = {
     "tool_call_response": tool_result_block,
     "reasoning": thinking_block,
 }
-_REMEMBERED_CHARACTERS = 65_536
 
 
-class _Text(msgspec.Struct, gc=False):
-    type: str
-    content: str
-
-
-class _Spoken(msgspec.Struct, gc=False):
-    """A message of nothing but text, as most are."""
+class _Message(msgspec.Struct, gc=False):
+    """A message as the conventions have it since 1.37."""
 
     role: str
-    parts: list[_Text]
+    parts: list[Any]
 
 
 _as_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _as_any = msgspec.json.Decoder().decode
-_as_spoken = msgspec.json.Decoder(_Spoken).decode
+_as_message = msgspec.json.Decoder(_Message).decode
 
 
 class Pieces:
@@ -80,23 +75,26 @@ class Pieces:
     __slots__ = ("instructions", "messages", "tools")
 
     def __init__(self) -> None:
-        self.tools: tuple[Part, ...] = ()
-        self.instructions: tuple[Part, ...] = ()
-        self.messages: tuple[Part, ...] = ()
+        self.tools = self.instructions = self.messages = NO_RUN
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> Runs:
         """The prompt in prefix order."""
-        return [*self.tools, *self.instructions, *self.messages]
+        return Runs(self.tools, self.instructions, self.messages)
 
     def __iadd__(self, later: "Pieces") -> Self:
         """Take on more messages, and what was missing."""
         self.tools = self.tools or later.tools
         self.instructions = self.instructions or later.instructions
-        self.messages += later.messages
+        if later.messages.size:
+            self.messages = Run(tuple(later.messages), self.messages)
         return self
 
-    def add_whole(self, content: dict[str, AnyValue]) -> None:
+    def add_whole(self, content: dict[str, AnyValue], of: str | None = None) -> None:
         """What stands whole in one attribute each.
+
+        Args:
+            content: the attributes by their names.
+            of: the conversation, or whatever else it is that may say the same again.
 
         Raises:
             msgspec.DecodeError: an attribute is not the JSON it should be.
@@ -109,15 +107,19 @@ class Pieces:
             self.instructions = _repeated(value, _instruction)
         value = content.get(gen_ai.GEN_AI_INPUT_MESSAGES)
         if value is not None:
-            self.messages = _split(_json(value), _message)
+            text = value.string_value
+            if text is None or of is None:
+                self.messages = Run(_split(_json(value), _message))
+            else:
+                self.messages = _lists.grown(text, _message, of)
         elif gen_ai.GEN_AI_PROMPT in content:
-            self.messages = _old_prompt(content[gen_ai.GEN_AI_PROMPT])
+            self.messages = Run(_old_prompt(content[gen_ai.GEN_AI_PROMPT]))
 
     def add_flattened(self, pairs: Iterable[tuple[str, AnyValue]]) -> None:
         """What stands in attributes such as ``llm.input_messages.0.message.content``."""
         tools, messages = unflattened((key, plain(value)) for key, value in pairs)
-        self.tools = self.tools or tuple([(_tool, tool) for tool in tools])
-        self.messages = self.messages or tuple([(message_blocks, item) for item in messages])
+        self.tools = self.tools or Run(tuple([(_tool, tool) for tool in tools]))
+        self.messages = self.messages or Run(tuple([(message_blocks, item) for item in messages]))
 
 
 def whole_parts(content: dict[str, AnyValue]) -> list[Part]:
@@ -128,24 +130,17 @@ def whole_parts(content: dict[str, AnyValue]) -> list[Part]:
     """
     pieces = Pieces()
     pieces.add_whole(content)
-    return pieces.parts()
+    return list(pieces.parts())
 
 
 def _json(value: AnyValue) -> str | bytes:
     return raw_json(value) if value.string_value is None else value.string_value
 
 
-def _repeated(value: AnyValue, cutter: Cutter) -> tuple[Part, ...]:
+def _repeated(value: AnyValue, cutter: Cutter) -> Run:
     # Tools and instructions are the same in call after call.
-    found = value.string_value
-    if found is not None and len(found) <= _REMEMBERED_CHARACTERS:
-        return _remembered(found, cutter)
-    return _split(_json(value), cutter)
-
-
-@lru_cache(maxsize=256)
-def _remembered(found: str, cutter: Cutter) -> tuple[Part, ...]:
-    return _split(found, cutter)
+    text = value.string_value
+    return Run(_split(raw_json(value), cutter)) if text is None else _lists.same(text, cutter)
 
 
 def _split(found: str | bytes, cutter: Cutter) -> tuple[Part, ...]:
@@ -158,6 +153,9 @@ def _split(found: str | bytes, cutter: Cutter) -> tuple[Part, ...]:
         _as_any(found)
         return ((cutter, text.encode("utf-8", "surrogatepass")),)
     return ((cutter, msgspec.json.encode(text)),) if begin else ()
+
+
+_lists = GrowingLists(_split)
 
 
 def _old_prompt(value: AnyValue) -> tuple[Part, ...]:
@@ -178,32 +176,26 @@ def _instruction(raw: bytes) -> tuple[Block, ...]:
 
 def _message(raw: bytes) -> tuple[Block, ...]:
     try:
-        spoken = _as_spoken(raw)
+        message = _as_message(raw)
     except msgspec.ValidationError:
-        return _mixed_message(raw)
-    kind = _KINDS.get(spoken.role)
-    if kind is None or kind is BlockKind.TOOL_RESULT:
-        return _mixed_message(raw)
-    found = list[Block]()
-    for part in spoken.parts:
-        if part.type != "text":
-            return _mixed_message(raw)
-        if part.content:
-            found.append(text_block(part.content, kind, Marker.NONE))
-    return tuple(found)
+        return _other_message(raw)
+    kind = _KINDS.get(message.role)
+    if kind is None:
+        raise _no_role()
+    return tuple([_part_block(part, kind) for part in message.parts if not _is_empty(part)])
 
 
-def _mixed_message(raw: bytes) -> tuple[Block, ...]:
+def _other_message(raw: bytes) -> tuple[Block, ...]:
     message = _as_any(raw)
-    if not isinstance(message, dict) or "parts" not in message:
-        return _old_message(raw)
-    kind = _KINDS.get(str(message.get("role")))
-    parts = message["parts"]
-    if kind is None or not isinstance(parts, list):
-        raise RowError(
-            "calls-bad-content", "a message has no known role", gen_ai.GEN_AI_INPUT_MESSAGES
-        )
-    return tuple([_part_block(part, kind) for part in parts if not _is_empty(part)])
+    if isinstance(message, dict) and "parts" in message:
+        raise _no_role()
+    return _old_message(raw)
+
+
+def _no_role() -> RowError:
+    return RowError(
+        "calls-bad-content", "a message has no known role", gen_ai.GEN_AI_INPUT_MESSAGES
+    )
 
 
 def _is_empty(part: object) -> bool:
@@ -248,7 +240,7 @@ def event_pieces(name: str, body: AnyValue | None, attributes: list[KeyValue]) -
     pieces = Pieces()
     if name in _EVENT_ROLES:
         message = _event_message(name, body, attributes)
-        pieces.messages = ((message_blocks, msgspec.json.encode(message)),)
+        pieces.messages = Run(((message_blocks, msgspec.json.encode(message)),))
     elif name in _WHOLE_EVENTS:
         values = {pair.key: pair.value for pair in attributes if pair.value is not None}
         if body is not None and body.kvlist_value is not None:

@@ -23,10 +23,8 @@ class Facts:
         self.exact: dict[str, AnyValue] = {}
 
     def put(self, key: str, value: AnyValue) -> None:
-        """Keep an attribute that is no known column, if it is of use."""
-        if key in CONTENT:
-            self.content[key] = value
-        elif key.startswith(FLATTENED):
+        """Keep an attribute that is neither a known column nor whole content, if it is of use."""
+        if key.startswith(FLATTENED):
             self.flattened.append((key, value))
         elif key.startswith(exact.PREFIX):
             self.exact[key] = value
@@ -39,14 +37,17 @@ def facts(attributes: list[KeyValue]) -> Facts:
         RowError: ``calls-bad-value`` for a counter that is none.
     """
     found = Facts()
-    known, places, known_as = found.known, dict[str, int](), KNOWN.get
+    known, places, known_as, content = found.known, dict[str, int](), KNOWN.get, found.content
     for pair in attributes:
-        value = pair.value
+        key, value = pair.key, pair.value
         if value is None:
             continue
-        entry = known_as(pair.key)
+        entry = known_as(key)
         if entry is None:
-            found.put(pair.key, value)
+            if key in CONTENT:
+                content[key] = value
+            else:
+                found.put(key, value)
             continue
         column, converter, place = entry
         if column in known and place >= places.get(column, 0):
@@ -56,7 +57,7 @@ def facts(attributes: list[KeyValue]) -> Facts:
             try:
                 made = converter(value)
             except RowError as error:
-                raise RowError(error.slug, error.message, pair.key) from None
+                raise RowError(error.slug, error.message, key) from None
             if made is None:
                 continue
         known[column] = made

@@ -24,7 +24,7 @@ NAME = "otlp-protobuf"
 
 _MOST = 128 << 20
 """No export is longer. A bare message, whose first byte is 10, never looks like a length."""
-_PIECE = 1 << 20
+_PIECE = 4 << 20
 _LENGTH_BYTES = 4
 _FIRST_FIELD = 0x0A
 """How each export begins: its resources are field 1."""
@@ -256,9 +256,15 @@ def _pairs(pairs: Any) -> list[messages.KeyValue]:  # noqa: ANN401
 
 def _value(value: Any) -> messages.AnyValue | None:  # noqa: ANN401
     kind = value.WhichOneof("value")
-    if kind is None:
-        return None
-    inner = getattr(value, kind)
+    # Nearly all are one of these two.
+    if kind == "string_value":
+        return messages.AnyValue(value.string_value)
+    if kind == "int_value":
+        return messages.AnyValue(None, value.int_value)
+    return None if kind is None else _other(kind, getattr(value, kind))
+
+
+def _other(kind: str, inner: Any) -> messages.AnyValue:  # noqa: ANN401
     if kind == "array_value":
         items = [_value(item) or messages.AnyValue() for item in inner.values]
         return messages.AnyValue(array_value=messages.ArrayValue(items))

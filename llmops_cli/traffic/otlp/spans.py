@@ -104,23 +104,24 @@ def _call(span: Span, found: Facts, scope: str, row: dict[str, Any]) -> list[Fou
     known = found.known
     provider = known.get("provider_name")
     provider = _provider(provider) if provider else None
-    filled = row | {
+    filled: dict[str, Any] = {
+        **row,
         "call_id": known.get("response_id") or row["span_id"],
         "provider_name": provider,
         "operation_name": _operation(known),
         "error_type": known.get("error_type") or _failed(span),
         "ttft_s": _first_token(span, row, known.get("ttft_s")),
+        # One library may count one provider's tokens so and another's so.
+        **_tokens(known, f"{scope} {provider}"),
     }
     for name in _SAME:
         if name in known:
             filled[name] = known[name]
     _say_models(known, filled)
-    # One library may count one provider's tokens so and another's so.
-    filled |= _tokens(known, f"{scope} {provider}")
     if filled["operation_name"] == "embeddings":
         return [(filled, [])]
     try:
-        pieces = _pieces(found, span.events)
+        pieces = _pieces(found, span.events, known.get("conversation_id") or span.trace_id)
     except (msgspec.DecodeError, UnicodeError):
         # An exporter's limit of length cuts JSON in two: the prompt is lost, not the call.
         return [(filled, []), Skipped(_UNREADABLE)]
@@ -158,7 +159,8 @@ def _provider(name: str) -> str:
 
 
 def _operation(known: dict[str, Any]) -> str:
-    operation = (known.get("operation_name") or known.get("span_kind") or "chat").lower()
+    operation = known.get("operation_name") or known.get("span_kind") or "chat"
+    operation = operation.lower()
     return OPERATIONS.get(operation, operation)
 
 
@@ -199,11 +201,11 @@ def _tokens(known: dict[str, Any], counted_by: str) -> dict[str, Any]:
     return disjoint(counters, cached_inside=None, counted_by=counted_by)
 
 
-def _pieces(found: Facts, events: list[Event]) -> Pieces:
+def _pieces(found: Facts, events: list[Event], of: str) -> Pieces:
     """The prompt: each of its pieces from the first place that has it."""
     pieces = Pieces()
     if found.content:
-        pieces.add_whole(found.content)
+        pieces.add_whole(found.content, of)
     if found.flattened:
         pieces.add_flattened(found.flattened)
     if events and not pieces.messages:

@@ -1,6 +1,7 @@
 """One span of OTLP JSON, upgraded in place: names, operation, provider, counters, content."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -102,7 +103,7 @@ def as_span(span: _Object) -> Span | None:
         return None
 
 
-def call_of(span: Span | None, scope: str) -> tuple[_Object, list[Part] | None]:
+def call_of(span: Span | None, scope: str) -> tuple[_Object, Sequence[Part] | None]:
     """The columns of the span's call as they are read, and its prompt.
 
     No columns where it is no call, or cannot be read; no prompt where it is cut off.

@@ -49,7 +49,7 @@ def model_inside(value: AnyValue) -> str | None:
 def texts(value: AnyValue) -> str | None:
     """The first of a list of strings, or the string that stands in its place."""
     if value.array_value is not None:
-        return next((text(item) for item in value.array_value.values), None)
+        return text(value.array_value.values[0]) if value.array_value.values else None
     found = text(value)
     if found is not None and found[:1] == "[":
         # Some exporters have no lists, and write them as JSON.
