@@ -1,10 +1,12 @@
 """Fixtures every test may use: the real entry point and the public data sets."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
@@ -20,27 +22,65 @@ ROOT = Path(__file__).parents[1]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[subprocess.Popen[str]]:
+    """One warm interpreter per test process, see ``fork_server.py``."""
+    server = [sys.executable, str(Path(__file__).with_name("fork_server.py"))]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(server, text=True, **pipes) as process:
+        yield process
+        process.stdin.close()
+
+
 @pytest.fixture
-def llmops(tmp_path: Path) -> Run:
+def llmops(tmp_path: Path, fork_server: subprocess.Popen[str]) -> Run:
     """Run ``llmops`` as a user does, in an empty folder; returns the finished process."""
 
     def run(
         *arguments: str | Path, stdin: str | None = None, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("LLMOPS_")}
-        return subprocess.run(
-            [sys.executable, "-m", "llmops_cli", *map(str, arguments)],
-            cwd=tmp_path,
-            env={**clean, **(env or {})},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-            timeout=120,
-        )
+        given = [*map(str, arguments)], tmp_path, {**clean, **(env or {})}, stdin or ""
+        if any(name.startswith("PYTHON") for name in env or {}):  # read before any import
+            return _fresh(*given)
+        return _forked(fork_server, *given)
 
     return run
+
+
+def _fresh(
+    arguments: list[str], cwd: Path, env: dict[str, str], stdin: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "llmops_cli", *arguments],
+        cwd=cwd,
+        env=env,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+
+
+def _forked(
+    server: subprocess.Popen[str], arguments: list[str], cwd: Path, env: dict[str, str], stdin: str
+) -> subprocess.CompletedProcess[str]:
+    with TemporaryDirectory() as folder:
+        streams = [Path(folder) / name for name in ("stdin", "stdout", "stderr")]
+        streams[0].write_bytes(stdin.encode())
+        request = {
+            "arguments": arguments,
+            "cwd": str(cwd),
+            "env": env,
+            "streams": [*map(str, streams)],
+        }
+        server.stdin.write(json.dumps(request) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        said = [path.read_text(encoding="utf-8") for path in streams[1:]]
+    return subprocess.CompletedProcess(arguments, code, *said)
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow  # make lint runs them too, for their screens
 def test_every_command_of_the_readme_runs_and_exits_as_shown(folder: Path) -> None:
     for command, expected in shown():
         done = run(command, folder)
