@@ -6,7 +6,7 @@ implicit. Token classes are disjoint leaves: a cached token is never also an inp
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +28,14 @@ __all__ = [
     "Marker",
     "arrow_schema",
     "block_trace",
+    "fixed_width",
     "from_arrow",
     "require",
     "to_arrow",
     "validate",
 ]
+
+Arrays = TypeVar("Arrays", pa.Array, pa.ChunkedArray)
 
 CallsTable = Annotated["pd.DataFrame", "the calls table"]
 """A DataFrame with exactly the columns of :data:`COLUMNS`, Arrow-backed."""
@@ -80,6 +83,7 @@ class CallColumn:
 HASH_BYTES = 16
 """Length of a block hash."""
 
+_HASH = pa.binary(HASH_BYTES)
 _INSTANT = pa.timestamp("us", tz="UTC")
 
 COLUMNS: tuple[CallColumn, ...] = (
@@ -358,13 +362,10 @@ def block_trace(calls: CallsTable) -> BlockTrace:
         LlmopsError: ``calls-contradiction`` when the block lists of a row differ in length.
     """
     lists = {
-        name: _list_array(calls, name)
+        name: _lists(calls, name)
         for name in ("block_hashes", "block_tokens", "block_kinds", "block_markers")
     }
-    lengths = {
-        name: array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-        for name, array in lists.items()
-    }
+    lengths = {name: _lengths(chunks) for name, chunks in lists.items()}
     first = lengths["block_hashes"]
     for name, other in lengths.items():
         if not np.array_equal(first, other):
@@ -376,23 +377,38 @@ def block_trace(calls: CallsTable) -> BlockTrace:
                 line=row + 1,
                 field=name,
             )
-    flat = {name: array.flatten() for name, array in lists.items()}
-    data = _fixed_width(flat["block_hashes"])
-    start = data.offset * HASH_BYTES
-    raw = data.buffers()[1].to_pybytes()[start:][: len(data) * HASH_BYTES] if len(data) else b""
     return BlockTrace(
         offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(first)]),
-        hashes=np.frombuffer(raw, dtype=np.uint64).reshape(-1, 2),
-        tokens=flat["block_tokens"].to_numpy(zero_copy_only=False).astype(np.int64),
-        kinds=flat["block_kinds"].to_numpy(zero_copy_only=False).astype(np.uint8),
-        markers=flat["block_markers"].to_numpy(zero_copy_only=False).astype(np.uint8),
+        hashes=_joined([_words(chunk.flatten()) for chunk in lists["block_hashes"]]),
+        tokens=_values(lists["block_tokens"]).astype(np.int64),
+        kinds=_values(lists["block_kinds"]).astype(np.uint8),
+        markers=_values(lists["block_markers"]).astype(np.uint8),
     )
 
 
-def _fixed_width(data: pa.Array) -> pa.Array:
+def _words(data: pa.Array) -> npt.NDArray[np.uint64]:
+    data = fixed_width(data)
+    raw = data.buffers()[1] if len(data) else b""
+    return np.frombuffer(raw, np.uint64, 2 * len(data), data.offset * HASH_BYTES).reshape(-1, 2)
+
+
+def _values(chunks: list[pa.ListArray]) -> npt.NDArray[Any]:
+    return _joined([chunk.flatten().to_numpy(zero_copy_only=False) for chunk in chunks])
+
+
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def fixed_width(data: Arrays, kind: pa.DataType = _HASH) -> Arrays:
+    """Block hashes, or lists of them, without the length of each.
+
+    Raises:
+        LlmopsError: ``calls-bad-column``.
+    """
     # Variable width in the table, because pandas cannot print lists of fixed-width binary.
     try:
-        return data.cast(pa.binary(HASH_BYTES))
+        return data.cast(kind)
     except pa.ArrowInvalid:
         raise LlmopsError(
             "calls-bad-column",
@@ -401,6 +417,16 @@ def _fixed_width(data: pa.Array) -> pa.Array:
         ) from None
 
 
-def _list_array(calls: CallsTable, name: str) -> pa.ListArray:
+def _lists(calls: CallsTable, name: str) -> list[pa.ListArray]:
+    # Chunk by chunk: prompts are most of a table, and in one piece they would be there twice.
     array = pa.array(calls[name])
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return (
+        (array.chunks or [pa.array([], array.type)])
+        if isinstance(array, pa.ChunkedArray)
+        else [array]
+    )
+
+
+def _lengths(chunks: list[pa.ListArray]) -> npt.NDArray[np.int64]:
+    found = [chunk.value_lengths().fill_null(0) for chunk in chunks]
+    return _joined([each.to_numpy(zero_copy_only=False) for each in found]).astype(np.int64)

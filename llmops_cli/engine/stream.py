@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ def stream(
     here: Callable[[Part], Iterable[Result] | None] | None = None,
     along: bool = False,
     prepare: Callable[[], None] | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """``kernel(part)`` for all parts, in part order.
 
     With more than one job a process pool works a few parts ahead, so that memory stays
@@ -81,6 +81,7 @@ def stream(
 def _round(
     line: "_Line", parts: list[tuple[Any, Iterable[Result] | None]]
 ) -> Iterator[Iterable[Result]]:
+    unfinished = True
     try:
         for part, own in parts:
             line.waiting.append(own if own is not None else _Part(line.kernel, part))
@@ -88,8 +89,10 @@ def _round(
                 yield line.first()
         while line.waiting:
             yield line.first()
+        unfinished = False
     finally:
-        line.pool.shutdown(wait=True, cancel_futures=True)
+        # Workers that have nothing left to do end by themselves, while this process goes on.
+        line.pool.shutdown(wait=unfinished, cancel_futures=True)
 
 
 class _Part:
@@ -139,7 +142,9 @@ class _Line:
         self.pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), prepare)
         self.kernel = kernel
         self.waiting: deque[_Part | Iterable[Any]] = deque()
-        self._most, self._given, self._along = _AHEAD * jobs, _GIVEN * workers, along
+        self._most, self._workers, self._along = _AHEAD * jobs, workers, along
+        # What is given to a worker that still starts waits; this process could have done it.
+        self._starting = [self.pool.submit(_start) for _ in range(workers * along)]
 
     @property
     def long(self) -> bool:
@@ -168,5 +173,14 @@ class _Line:
         """Keep the workers busy, without giving away what this process could do meanwhile."""
         parts = [part for part in self.waiting if isinstance(part, _Part)]
         busy = sum(part.given is not None and not part.done for part in parts)
-        for part in self._open()[: self._given - busy]:
+        workers = self._workers - sum(not worker.done() for worker in self._starting)
+        open_parts = self._open()
+        most = _GIVEN * workers - busy
+        if self._along and busy >= workers:
+            most = min(most, len(open_parts) - 1)
+        for part in open_parts[: max(most, 0)]:
             part.give(self.pool)
+
+
+def _start() -> None:
+    """The first task of a worker: done as soon as it can do others."""

@@ -1,22 +1,27 @@
 """Logs become calls: any mix of supported files, folders, globs or stdin to one table.
 
 Token classes come out disjoint whatever the vendor's counters overlap; prompts come out as
-chained hashes; rows that cannot be read are counted and named.
+chained hashes; rows that cannot be read are counted and named. What reads calls loads on first
+use: a table of decisions is read without it, in less time than it takes to load.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from importlib import import_module
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from llmops_cli.calls import CallsTable, arrow_schema, from_arrow
-from llmops_cli.spans import SpansTable, spans_from_arrow, spans_schema
-from llmops_cli.traffic.calls_parquet import CONTENT
-from llmops_cli.traffic.json_lines import Options
 from llmops_cli.traffic.quarantine import BadRow
-from llmops_cli.traffic.reading import Reading
-from llmops_cli.traffic.sniff import FORMATS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from llmops_cli.calls import CallsTable
+    from llmops_cli.spans import SpansTable
+    from llmops_cli.traffic.json_lines import Options
+    from llmops_cli.traffic.reading import Reading
+    from llmops_cli.traffic.sniff import FORMATS
 
 __all__ = [
     "FORMATS",
@@ -28,6 +33,20 @@ __all__ = [
     "read_telemetry",
     "read_traffic",
 ]
+
+_LATER = {
+    "FORMATS": "llmops_cli.traffic.sniff",
+    "Options": "llmops_cli.traffic.json_lines",
+    "Reading": "llmops_cli.traffic.reading",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what reads calls when it is first asked for."""
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +64,14 @@ class Traffic:
         spans: the spans table, where it was asked for.
     """
 
-    calls: CallsTable
+    calls: "CallsTable"
     bad_rows: tuple[BadRow, ...]
     bad_count: int
     files: tuple[str, ...]
     formats: dict[str, int] = field(default_factory=dict[str, int])
     skipped: dict[str, int] = field(default_factory=dict[str, int])
     joins: dict[str, int] = field(default_factory=dict[str, int])
-    spans: SpansTable | None = None
+    spans: "SpansTable | None" = None
 
 
 def read_calls(
@@ -76,16 +95,19 @@ def read_calls(
     Raises:
         LlmopsError: as :class:`Reading` and :meth:`Reading.tables`.
     """
+    from llmops_cli.traffic.json_lines import Options  # noqa: PLC0415 - on first use
+
     options = Options(format=format, max_bad_rows=max_bad_rows, hash_key=hash_key)
     return read_traffic(paths, options, jobs=jobs)
 
 
 def read_traffic(
     paths: Iterable[str | Path],
-    options: Options,
+    options: "Options",
     *,
     jobs: int = 1,
     advance: Callable[[int], None] | None = None,
+    columns: Collection[str] | None = None,
 ) -> Traffic:
     """Read logs into one calls table; with ``options.spans``, spans into the table beside it.
 
@@ -94,16 +116,20 @@ def read_traffic(
         options: how logs are read.
         jobs: worker processes.
         advance: told how many bytes have been read since it was last told.
+        columns: those of the calls that are wanted, in as little memory as they take: texts
+            that repeat are codes (Arrow dictionaries). All of them, as declared, where absent.
 
     Raises:
         LlmopsError: as :class:`Reading` and :meth:`Reading.tables`; a log without calls is no
             error where it has spans and they are asked for.
     """
-    return _whole(Reading(paths, options, jobs=jobs, advance=advance))
+    from llmops_cli.traffic.reading import Reading  # noqa: PLC0415 - on first use
+
+    return _whole(Reading(paths, options, jobs=jobs, advance=advance), columns)
 
 
 def read_telemetry(
-    paths: Iterable[str | Path], options: Options | None = None, *, jobs: int = 1
+    paths: Iterable[str | Path], options: "Options | None" = None, *, jobs: int = 1
 ) -> Traffic:
     """Read logs into calls, and spans into the spans table beside them.
 
@@ -118,18 +144,24 @@ def read_telemetry(
     """
     from dataclasses import replace  # noqa: PLC0415 - once per run
 
+    from llmops_cli.traffic.json_lines import Options  # noqa: PLC0415 - on first use
+    from llmops_cli.traffic.reading import Reading  # noqa: PLC0415
+
     return _whole(Reading(paths, replace(options or Options(), spans=True), jobs=jobs))
 
 
-def _whole(reading: Reading) -> Traffic:
-    schema = arrow_schema()
-    schema = schema.append(CONTENT) if reading.options.keep_content else schema
-    table = pa.concat_tables([schema.empty_table(), *reading.tables()])
+def _whole(reading: "Reading", columns: Collection[str] | None = None) -> Traffic:
+    import pyarrow as pa  # noqa: PLC0415 - on first use
+
+    from llmops_cli.calls import from_arrow  # noqa: PLC0415
+    from llmops_cli.spans import spans_from_arrow, spans_schema  # noqa: PLC0415
+
+    calls = from_arrow(_calls(reading, columns))
     spans = None
     if reading.options.spans:
         spans = spans_from_arrow(pa.concat_tables([spans_schema().empty_table(), *reading.spans]))
     return Traffic(
-        calls=from_arrow(table.combine_chunks()),
+        calls=calls,
         bad_rows=tuple(reading.quarantine.rows),
         bad_count=len(reading.quarantine.rows),
         files=tuple(source.name for source in reading.sources),
@@ -138,3 +170,19 @@ def _whole(reading: Reading) -> Traffic:
         joins=dict(sorted(reading.joins.items())),
         spans=spans,
     )
+
+
+def _calls(reading: "Reading", columns: Collection[str] | None) -> "pa.Table":
+    import pyarrow as pa  # noqa: PLC0415 - on first use
+
+    from llmops_cli.calls import arrow_schema  # noqa: PLC0415
+    from llmops_cli.traffic.calls_parquet import CONTENT  # noqa: PLC0415
+    from llmops_cli.traffic.narrow import in_one_piece, narrowed  # noqa: PLC0415
+
+    schema = arrow_schema()
+    schema = schema.append(CONTENT) if reading.options.keep_content else schema
+    tables = chain([schema.empty_table()], reading.tables())
+    if columns is None:
+        return in_one_piece(pa.concat_tables(tables))
+    # Batches stay apart: put together they would leave holes in memory as long as they were.
+    return pa.concat_tables(narrowed(each, columns) for each in tables).unify_dictionaries()

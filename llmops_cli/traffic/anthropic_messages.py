@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from llmops_cli.calls import BlockKind, Marker
+from llmops_cli.traffic.anthropic_seeds import messages_seed, seeded, system_seed
 from llmops_cli.traffic.anthropic_usage import DeltaUsage, Usage, counted_on, usage_columns
 from llmops_cli.traffic.blocks import Block, Part, content_blocks, marker_of, tool_block
 from llmops_cli.traffic.envelope import Envelope, enveloped
@@ -63,6 +64,10 @@ class Request(msgspec.Struct):
     tools: list[msgspec.Raw] | None = None
     cache_control: Any = None
     metadata: Metadata | None = None
+    tool_choice: Any = None
+    thinking: Any = None
+    output_config: Any = None
+    speed: Any = None
 
 
 class Failure(msgspec.Struct):
@@ -123,13 +128,20 @@ def rows(line: Line) -> tuple[Found]:
 
 
 def parts(request: Request | None) -> list[Part]:
-    """The prompt in prefix order: tools, system, messages."""
+    """The prompt in prefix order: tools, system, messages; seeded where parameters decide too."""
     if request is None:
         return []
     found: list[Part] = [(_tool, bytes(raw)) for raw in request.tools or ()]
+    above = system_seed(request.speed)
+    seed = messages_seed(request.tool_choice, request.thinking, request.output_config)
     if system := bytes(request.system):
-        found.append((system_blocks, system))
+        found.append((seeded(system_blocks, above), system))
+        above = b""
+    first = seeded(_message, above + seed) if above or seed else _message
     found += [(_message, bytes(raw)) for raw in request.messages]
+    if request.messages:
+        at = -len(request.messages)
+        found[at] = (first, found[at][1])
     return found
 
 

@@ -2,7 +2,7 @@
 
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,16 @@ import pyarrow.compute as pc  # its functions are made at import, unseen by type
 from llmops_cli.calls import arrow_schema
 from llmops_cli.traffic.apart import one_array
 from llmops_cli.traffic.blocks import chained
+from llmops_cli.traffic.candidates import CANDIDATE_COLUMNS, Candidates
 from llmops_cli.traffic.corrections import Corrections
-from llmops_cli.traffic.homes import Homes
+from llmops_cli.traffic.doubtful import DOUBT_COLUMNS, Doubts
+from llmops_cli.traffic.homes import HOME_COLUMNS, Homes
 from llmops_cli.traffic.joins import plan
 from llmops_cli.traffic.judged import Scores
 from llmops_cli.traffic.kept import together
 from llmops_cli.traffic.keys import CONTEXT_COLUMNS
 from llmops_cli.traffic.nesting import Mask
+from llmops_cli.traffic.spool import Spool
 from llmops_cli.traffic.table import block_tokens
 
 __all__ = ["assemble"]
@@ -30,16 +33,15 @@ _ASKED = ("request_model", "user_id", "operation_name", "automatic_cache")
 _HASH = 16
 
 Rows = npt.NDArray[np.int64]
-Tables = Callable[[], Iterable[pa.Table]]
 
 
 def assemble(
-    tables: Tables, hash_key: bytes | None, counts: dict[str, int], folder: Path | None = None
+    staged: Spool, hash_key: bytes | None, counts: dict[str, int], folder: Path | None = None
 ) -> Iterator[pa.Table]:
     """Join staged tables into calls, in the order of the log.
 
     Args:
-        tables: gives the staged tables; it is called several times, and gives the same each time.
+        staged: the tables; they are read several times.
         hash_key: key of the block hashes.
         counts: receives how often each thing worth saying was found, by slug.
         folder: where keys and corrections may lie that memory should not hold.
@@ -47,45 +49,49 @@ def assemble(
     Yields:
         Tables of the calls schema, with ``content`` behind it where it was kept.
     """
-    with Corrections(folder) as corrections:
-        keep, scores = np.ones(0, bool), (np.zeros(0, np.int64), np.zeros(0))
-        if any(map(_joins, tables())):
+    with Corrections(folder) as corrections, Candidates(folder) as candidates:
+        doubts, rows = Doubts(), 0
+        for table in staged.tables({*CANDIDATE_COLUMNS, *DOUBT_COLUMNS}):
+            rows += table.num_rows
+            candidates.see(table)
+            doubts.see(table)
+        keep, scores = np.ones(rows, bool), (np.zeros(0, np.int64), np.zeros(0))
+        if candidates.finish():
             with Homes(folder) as homes:
-                for table in tables():
-                    homes.see(table)
-                keep, scores = _planned(homes, corrections, counts)
+                _see_candidates(homes, staged, candidates)
+                scores = _plan(homes, Scores(candidates.answers), keep, corrections, counts)
         patch = _Patch(corrections, scores, hash_key)
         begin = 0
-        for table in tables():
-            end = begin + table.num_rows
-            calls, kept = patch.applied(table, begin), keep[begin:end]
+        for table in staged.tables():
+            kept = keep[begin : begin + table.num_rows]
+            calls = patch.applied(table, begin, doubts.settled(table, kept, counts))
             yield calls if kept.all() else calls.filter(pa.array(kept))
-            begin = end
+            begin += table.num_rows
 
 
-def _joins(table: pa.Table) -> bool:
-    """Whether any row may be joined to another, or changes how another is read.
+def _see_candidates(homes: Homes, staged: Spool, candidates: Candidates) -> None:
+    begin = 0
+    for table in staged.tables({*CANDIDATE_COLUMNS, *HOME_COLUMNS}):
+        among = candidates.among(table)
+        rows = np.flatnonzero(among)
+        if len(rows):
+            some = table if len(rows) == len(among) else table.filter(pa.array(among))
+            homes.see(some, begin + rows)
+        begin += table.num_rows
 
-    Without spans, keys, errors and doubtful counters every row is a call by itself.
-    """
-    names = ("span_id", "parent_span_id", "join_key", "error_type", "counted_by")
-    told = any(table[name].null_count < table.num_rows for name in names)
-    return told or bool(table["role"].to_numpy().any())
 
-
-def _planned(
-    homes: Homes, corrections: Corrections, counts: dict[str, int]
-) -> tuple[Mask, tuple[Rows, npt.NDArray[np.float64]]]:
-    """Which rows stay as calls, and the scores that they get."""
-    keep, scores, proven = np.zeros(homes.seen, bool), Scores(homes.answers), homes.proven
+def _plan(
+    homes: Homes, scores: Scores, keep: Mask, corrections: Corrections, counts: dict[str, int]
+) -> tuple[Rows, npt.NDArray[np.float64]]:
+    """Note which rows stay as calls and what changes of them; the scores that they get."""
     for home in homes:
-        joins = plan(home.keys, proven)
+        joins = plan(home.keys)
         keep[home.rows] = joins.keep
         scores.see(home, joins)
         corrections.add(home, joins)
         for slug, count in joins.counts.items():
             counts[slug] = counts.get(slug, 0) + count
-    return keep, scores.finish(counts)
+    return scores.finish(counts)
 
 
 class _Patch:
@@ -98,14 +104,15 @@ class _Patch:
         self._corrections, self._scores = corrections, scores
         self._hash_key = hash_key
 
-    def applied(self, table: pa.Table, begin: int) -> pa.Table:
+    def applied(self, table: pa.Table, begin: int, reread: Mask) -> pa.Table:
         columns = {name: one_array(table[name]) for name in table.schema.names}
         end = begin + table.num_rows
         changes, pieces = self._corrections.between(begin, end)
         _fill_changes(columns, changes, begin)
         self._fill_scores(columns, begin, end)
-        _fill_requests(columns, pieces, begin)
-        _fill_reread(columns, changes, begin)
+        if pieces.num_rows:
+            _fill_requests(columns, pieces, begin)
+        _fill_reread(columns, np.flatnonzero(reread))
         if pieces.num_rows:
             self._fill_blocks(columns, pieces, begin)
             _fill_content(columns, pieces, begin)
@@ -157,13 +164,15 @@ def _fill_changes(columns: dict[str, Any], changes: pa.Table, begin: int) -> Non
     """What spans around a call say of it, and attempts before it."""
     at = changes["row"].to_numpy() - begin
     for name in (*CONTEXT_COLUMNS, "attempts"):
-        spread = _spread(one_array(changes[name]), at, len(columns[name]))
-        columns[name] = pc.coalesce(columns[name], spread)
+        if changes[name].null_count < len(at):
+            spread = _spread(one_array(changes[name]), at, len(columns[name]))
+            columns[name] = pc.coalesce(columns[name], spread)
     columns["attempts"] = pc.fill_null(columns["attempts"], 1)
-    # Calls of one agent's run belong together even where nobody named a conversation.
-    run = pc.if_else(pc.is_valid(columns["agent_name"]), columns["trace_id"], None)
-    columns["conversation_id"] = pc.coalesce(columns["conversation_id"], run)
-    if changes["begun"].null_count < len(changes):
+    if columns["agent_name"].null_count < len(columns["agent_name"]):
+        # Calls of one agent's run belong together even where nobody named a conversation.
+        run = pc.if_else(pc.is_valid(columns["agent_name"]), columns["trace_id"], None)
+        columns["conversation_id"] = pc.coalesce(columns["conversation_id"], run)
+    if changes["begun"].null_count < len(at):
         _fill_begun(columns, _spread(one_array(changes["begun"]), at, len(columns["start_time"])))
 
 
@@ -176,8 +185,7 @@ def _fill_begun(columns: dict[str, Any], begun: pa.Array) -> None:
         columns[name] = pc.add(columns[name], waited)
 
 
-def _fill_reread(columns: dict[str, Any], changes: pa.Table, begin: int) -> None:
-    at = changes["row"].to_numpy()[_mask(changes["reread"])] - begin
+def _fill_reread(columns: dict[str, Any], at: Rows) -> None:
     if len(at):
         whole = pa.array(_whole_input(columns)[at])
         columns["input_tokens"] = _replaced(columns["input_tokens"], at, whole)

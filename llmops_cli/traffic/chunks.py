@@ -3,16 +3,20 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from llmops_cli.traffic import calls_parquet
-from llmops_cli.traffic.json_lines import Batch, JsonLinesReader, Options, RowSink
+from llmops_cli.traffic.frames import framed
+from llmops_cli.traffic.handed import Handed, hand
+from llmops_cli.traffic.json_lines import JsonLinesReader, Options
 from llmops_cli.traffic.mapped import mapped_rows
 from llmops_cli.traffic.otlp.protobuf import export_requests
 from llmops_cli.traffic.quarantine import BadRow
+from llmops_cli.traffic.sink import Batch, RowSink
 from llmops_cli.traffic.sources import Source
 from llmops_cli.traffic.streams import Slab, pieces
 
-__all__ = ["Chunk", "ChunkRead", "chunks", "read_chunk", "read_in_pieces"]
+__all__ = ["Chunk", "ChunkRead", "chunks", "hand_over", "read_in_pieces"]
 
 CHUNK_BYTES = 16 << 20
 _PACKED = 4
@@ -21,12 +25,21 @@ _PACKED = 4
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The lines that begin between two places of one file; ``end`` None is its end."""
+    """A part of one file.
+
+    Attributes:
+        source: the file.
+        options: how it is read.
+        start: where its first line may begin.
+        end: where no further line begins; None is the end of the file.
+        messages: of a file of messages, not of lines, how many lie between the two places.
+    """
 
     source: Source
     options: Options
     start: int = 0
     end: int | None = None
+    messages: int = 0
 
     @property
     def bytes(self) -> int:
@@ -50,7 +63,7 @@ class ChunkRead:
     """What a chunk gave: batches, and counts with line numbers relative to its start."""
 
     chunk: Chunk
-    batches: list[Batch] = field(default_factory=list[Batch])
+    batches: list[Batch | Handed] = field(default_factory=list[Batch | Handed])
     bad: list[BadRow] = field(default_factory=list[BadRow])
     formats: Counter[str] = field(default_factory=Counter[str])
     skipped: Counter[str] = field(default_factory=Counter[str])
@@ -59,33 +72,30 @@ class ChunkRead:
 
 
 def chunks(source: Source, options: Options) -> list[Chunk]:
-    """Cut one source; only an uncompressed file of lines is cut at all."""
-    whole = [Chunk(source, options)]
-    of_lines = not (
-        options.mapping
-        or options.format == "otlp-protobuf"
-        or source.is_parquet
-        or source.is_protobuf
-        or source.is_csv
-    )
+    """Cut one source; only an uncompressed file of lines or messages is cut at all."""
     size = source.bytes
-    if not (source.is_plain_file and of_lines) or size <= CHUNK_BYTES:
-        return whole
+    if options.mapping or not source.is_plain_file or size <= CHUNK_BYTES:
+        return [Chunk(source, options)]
+    if source.is_protobuf or options.format == "otlp-protobuf":
+        parts = framed(source, CHUNK_BYTES)
+        return [Chunk(source, options, *part) for part in parts] or [Chunk(source, options)]
+    if source.is_parquet or source.is_csv:
+        return [Chunk(source, options)]
     return [
         Chunk(source, options, start, min(start + CHUNK_BYTES, size))
         for start in range(0, size, CHUNK_BYTES)
     ]
 
 
-def read_chunk(chunk: Chunk) -> ChunkRead:
-    """Everything in a chunk at once, for another process to hand over.
+def hand_over(folder: Path, chunk: Chunk) -> ChunkRead:
+    """Everything in a chunk at once, its batches in files of a folder, for another process.
 
     Raises:
         LlmopsError: what the source refuses.
     """
     whole = ChunkRead(chunk)
     for piece in read_in_pieces(chunk):
-        whole.batches += piece.batches
+        whole.batches += [hand(each, folder) for each in piece.batches if isinstance(each, Batch)]
         whole.bad, whole.formats, whole.skipped = piece.bad, piece.formats, piece.skipped
         whole.lines = piece.lines
     return whole
@@ -121,7 +131,8 @@ def read_in_pieces(chunk: Chunk) -> Iterator[ChunkRead]:
         if options.mapping:
             batches = mapped_rows(source, options, sink)
         elif source.is_protobuf or options.format == "otlp-protobuf":
-            batches = export_requests(source, sink)
+            seen = chunk.messages
+            batches = export_requests(source.part(chunk.start, chunk.end), sink)
         else:
             reader = JsonLinesReader(options)
             batches = reader.batches(counted(reader), sink)

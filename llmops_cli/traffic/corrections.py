@@ -28,7 +28,6 @@ _CHANGES = pa.schema(
         pa.field("row", pa.int64()),
         pa.field("attempts", pa.int32()),
         pa.field("begun", pa.int64()),
-        pa.field("reread", pa.bool_()),
         *(staged_schema().field(name) for name in CONTEXT_COLUMNS),
     ]
 )
@@ -53,6 +52,7 @@ class Corrections:
         self._changes = self._stack.enter_context(Parted(folder, _CHANGES))
         self._pieces = self._stack.enter_context(Parted(folder, _PIECES))
         self._near: dict[int, tuple[pa.Table, pa.Table]] = {}
+        self._all: tuple[pa.Table, pa.Table] | None = None
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -81,6 +81,10 @@ class Corrections:
 
         Rows are asked for from first to last.
         """
+        if not (self._changes.spilled or self._pieces.spilled):
+            if self._all is None:
+                self._all = _sorted(self._changes.whole()), _sorted(self._pieces.whole())
+            return _cut(self._all[0], begin, end), _cut(self._all[1], begin, end)
         stretches = range(begin // STRETCH_ROWS, (end - 1) // STRETCH_ROWS + 1)
         self._near = {n: self._near.get(n) or self._stretch(n) for n in stretches}
         changes, pieces = zip(*self._near.values(), strict=True)
@@ -105,7 +109,7 @@ def _cut(table: pa.Table, begin: int, end: int) -> pa.Table:
 def _changes(home: Home, joins: Plan) -> pa.Table:
     """Calls that other rows say something about."""
     again = joins.keep & (joins.first != np.arange(len(joins.first)))
-    changed = joins.keep & ((joins.attempts != 1) | joins.reread) | again
+    changed = (joins.keep & (joins.attempts != 1)) | again
     context = {name: _inherited(home.texts.codes(name), joins) for name in CONTEXT_COLUMNS}
     for found in context.values():
         changed |= found >= 0
@@ -114,7 +118,6 @@ def _changes(home: Home, joins: Plan) -> pa.Table:
         pa.array(home.rows[rows]),
         pa.array(joins.attempts[rows]),
         pa.array(home.keys.start[joins.first[rows]], mask=~again[rows]),
-        pa.array(joins.reread[rows]),
         *(home.texts.column(name, found[rows]) for name, found in context.items()),
     ]
     return pa.table(columns, schema=_CHANGES)

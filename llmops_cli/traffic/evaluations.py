@@ -33,7 +33,7 @@ class Evaluations:
     def __init__(self) -> None:
         self._rows: dict[str, dict[str, Any]] = {}
 
-    def rows(self, raw: bytes) -> Iterator[dict[str, Any]]:
+    def rows(self, export: bytes | ExportRequest) -> Iterator[dict[str, Any]]:
         """One row for each span that this export is the first to evaluate.
 
         A later export adds to the row, so nothing is to be read from it before the last one.
@@ -41,7 +41,8 @@ class Evaluations:
         Raises:
             msgspec.DecodeError: the export is not what OTLP says.
         """
-        for span, facts in _evaluations(_decoded(raw)):
+        read = _decoded(export) if isinstance(export, bytes) else export
+        for span, facts in _evaluations(read):
             first = span not in self._rows
             row = self._rows.setdefault(span, {"id": span})
             row.update(facts)

@@ -1,7 +1,7 @@
 """Rows that may be joined have one home: homes are planned one by one, so that memory stays small.
 
-Every join is inside one trace or under one join key, and no row names both; only scores, and
-proofs of how somebody counts, reach further.
+Every join is inside one trace or under one join key, and no row names both; only scores reach
+further.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -17,18 +17,21 @@ import numpy as np
 import pyarrow as pa
 
 from llmops_cli.traffic.apart import APART_COLUMNS, Apart, Texts, one_array
-from llmops_cli.traffic.keys import CONTEXT_COLUMNS, Codes, Keys, gather, mixed, once
+from llmops_cli.traffic.keys import CONTEXT_COLUMNS, KEY_COLUMNS, Keys, gather, mixed, once
 from llmops_cli.traffic.parted import Numbers, Parted
 from llmops_cli.traffic.table import Role, staged_schema
 
-__all__ = ["Home", "Homes"]
+__all__ = ["HOME_COLUMNS", "Home", "Homes"]
+
+HOME_COLUMNS = frozenset((*KEY_COLUMNS, *CONTEXT_COLUMNS, *APART_COLUMNS))
+"""What is needed of a staged table."""
 
 HOMES_BITS = 6
 """So many times less memory, up to a power of two, than for all rows at once."""
 
 _APART = (Role.CONTENT, Role.REQUEST, Role.EVALUATION)
 _NUMBER = pa.field("row", pa.int64())
-_SMALL = {"role": pa.uint8(), "outside": pa.int8()}
+_SMALL = {"role": pa.uint8()}
 _LARGE = dict.fromkeys(("start", "end", "output"), pa.int64())
 _MASKS = dict.fromkeys(
     ("half", "bare", "failed", "hopeless", "counted", "embeds", "score"), pa.bool_()
@@ -57,14 +60,14 @@ class Home:
 
 
 class Homes:
-    """The keys of all rows, by homes.
+    """The keys of rows that may be joined, by homes.
 
     Args:
         folder: where what memory should not hold may lie; None is memory only.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self.seen = 0
+        self._seen = 0
         self._stack = ExitStack()
         key_fields = [pa.field(name, kind) for name, kind in _KEYS.items()]
         # Context columns come behind keys that may have the same names.
@@ -72,8 +75,6 @@ class Homes:
         self._keys = self._opened(folder, pa.schema([_NUMBER, *key_fields, *context]))
         aside = [staged_schema().field(name) for name in APART_COLUMNS]
         self._apart = self._opened(folder, pa.schema([_NUMBER, *aside]))
-        self._proven: list[Codes] = []
-        self._answers: list[Codes] = []
 
     def _opened(self, folder: Path | None, schema: pa.Schema) -> Parted:
         return self._stack.enter_context(Parted(folder, schema))
@@ -91,11 +92,15 @@ class Homes:
         """Remove the files."""
         self._stack.close()
 
-    def see(self, table: pa.Table) -> None:
-        """Take in the next table."""
+    def see(self, table: pa.Table, rows: Numbers) -> None:
+        """Take in some rows; later ones have higher numbers.
+
+        Args:
+            table: of its columns those of ``HOME_COLUMNS`` are enough.
+            rows: their numbers among all rows.
+        """
         keys = gather(table)
-        rows = np.arange(self.seen, self.seen + len(keys))
-        self.seen += len(keys)
+        self._seen += len(keys)
         homes = _homes(keys, rows)
         columns = [pa.array(getattr(keys, name), kind) for name, kind in _KEYS.items()]
         columns += [table[name] for name in CONTEXT_COLUMNS]
@@ -105,35 +110,17 @@ class Homes:
         if len(aside):
             taken = table.select(APART_COLUMNS).take(pa.array(aside))
             self._apart.add(taken.add_column(0, _NUMBER, pa.array(rows[aside])), homes[aside])
-        self._proven.append(np.unique(keys.counter[keys.outside == 1]))
-        judging = (keys.role == Role.EVALUATION) & keys.score
-        self._answers.append(np.unique(keys.answer[judging]))
-
-    @property
-    def proven(self) -> Codes:
-        """Who is proven to count cached tokens outside of the input."""
-        return _known(self._proven)
-
-    @property
-    def answers(self) -> Codes:
-        """The answers that were judged by their id."""
-        return _known(self._answers)
 
     def __iter__(self) -> Iterator[Home]:
         """All homes, each once; rows that fit in memory are one home."""
         if not (self._keys.spilled or self._apart.spilled):
-            if self.seen:
+            if self._seen:
                 yield _home(self._keys.whole(), self._apart.whole())
             return
         for number in range(1 << HOMES_BITS):
             keys = self._keys.part(number)
             if keys.num_rows:
                 yield _home(keys, self._apart.part(number))
-
-
-def _known(parts: list[Codes]) -> Codes:
-    found = np.unique(np.concatenate([np.zeros(1, np.uint64), *parts]))
-    return found[found != 0]
 
 
 def _homes(keys: Keys, rows: Numbers) -> Numbers:

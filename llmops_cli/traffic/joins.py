@@ -31,7 +31,6 @@ class Plan:
         judged: pairs of every evaluation that has a score and the call of its span, or -1.
         contents: pairs of content and call, in the order of the prompt.
         requests: pairs of request half and call.
-        reread: calls whose cached tokens turn out to be outside the input counter.
         counts: how often each thing worth saying was found, by slug.
     """
 
@@ -42,17 +41,11 @@ class Plan:
     judged: npt.NDArray[np.int64]
     contents: npt.NDArray[np.int64]
     requests: npt.NDArray[np.int64]
-    reread: Mask
     counts: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def plan(keys: Keys, proven: Codes | None = None) -> Plan:
-    """Work out every join among rows.
-
-    Args:
-        keys: of the rows.
-        proven: who counts cached tokens outside of the input; None where these rows are all.
-    """
+def plan(keys: Keys) -> Plan:
+    """Work out every join among rows by their keys."""
     counts = dict[str, int]()
     call = keys.role == Role.CALL
     spans = call | (keys.role == Role.CONTEXT)
@@ -83,7 +76,6 @@ def plan(keys: Keys, proven: Codes | None = None) -> Plan:
         judged=_judged(keys, parent, keep, _stand_in(keys, nested, tried)),
         contents=contents[keep[contents[:, 1]]],
         requests=_requests(keys, keep, counts),
-        reread=_reread(keys, keep, _outside(keys) if proven is None else proven, counts),
         counts=counts,
     )
 
@@ -222,17 +214,4 @@ def _nth(values: Codes, rows: Rows) -> Codes:
     found = np.empty(len(rows), np.uint64)
     nth = (np.arange(len(ordered)) - begin).astype(np.uint64)
     found[order] = mixed(ordered, nth)
-    return found
-
-
-def _outside(keys: Keys) -> Codes:
-    proven = np.unique(keys.counter[keys.outside == 1])
-    return proven[proven != 0]
-
-
-def _reread(keys: Keys, keep: Mask, proven: Codes, counts: dict[str, int]) -> Mask:
-    """Doubtful rows of those who are proven, by another row, to count cached tokens outside."""
-    found = keep & (keys.outside == 0) & np.isin(keys.counter, proven)
-    _count(counts, "cached-tokens-outside", found | (keep & (keys.outside == 1)))
-    _count(counts, "cached-tokens-inside", keep & (keys.outside == 0) & ~found)
     return found

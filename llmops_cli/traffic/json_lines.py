@@ -1,35 +1,29 @@
 """JSON lines to batches of staged rows; every line is read by its own format."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from llmops_cli.errors import ExitCode, LlmopsError
-from llmops_cli.traffic.answers import answered
-from llmops_cli.traffic.blocks import Part, PromptReader
-from llmops_cli.traffic.by_column import BY_COLUMN, decoded_together
+from llmops_cli.traffic import anthropic_messages
+from llmops_cli.traffic.by_column import column_reader
 from llmops_cli.traffic.halves import without_halves
-from llmops_cli.traffic.kept import kept
-from llmops_cli.traffic.otlp.exact import ExactRows
-from llmops_cli.traffic.otlp.observe import Observer
-from llmops_cli.traffic.quarantine import BadRow, RowError
+from llmops_cli.traffic.otlp import json_format as otlp_json
+from llmops_cli.traffic.quarantine import RowError
 from llmops_cli.traffic.refusals import REFUSALS, bad_row
-from llmops_cli.traffic.rows import Found, Skipped
+from llmops_cli.traffic.rows import Found
+from llmops_cli.traffic.sink import Batch, RowSink
 from llmops_cli.traffic.sniff import FORMATS, sniff
 from llmops_cli.traffic.streams import LINE_LIMIT, TOO_LONG, Slab, require_utf8
-from llmops_cli.traffic.table import Role, StagedRow, TableBuilder
 
-__all__ = ["Batch", "JsonLinesReader", "Options", "RowSink"]
+__all__ = ["JsonLinesReader", "Options"]
 
 _LONG = 4 << 20
-
-Rows = npt.NDArray[np.int64]
+_GUESS = anthropic_messages.NAME
+_EXPORT = b'{"resourceSpans"'
+"""How an export begins; it is a line so long that trying another format first is a loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,124 +47,6 @@ class Options:
     mapping: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Some rows: whole calls, rows that still have to be joined, or spans."""
-
-    kind: Literal["calls", "staged", "spans"]
-    table: pa.Table
-
-
-class RowSink:
-    """Where every reader puts what it finds: rows into batches, the rest into counts.
-
-    Args:
-        options: how logs are read.
-        file: the file the rows are of.
-    """
-
-    def __init__(self, options: Options, file: str) -> None:
-        self.formats: Counter[str] = Counter()
-        self.skipped: Counter[str] = Counter()
-        self.bad: list[BadRow] = []
-        self.file = file
-        self.observer = Observer(file) if options.spans else None
-        self._limit = options.max_bad_rows
-        self._keep = options.keep_content
-        self._prompts = PromptReader(options.hash_key)
-        self._whole = TableBuilder()
-        self._staged = TableBuilder()
-        self._exact = ExactRows()
-
-    @property
-    def choked(self) -> bool:
-        """Whether there are more bad rows than the reading accepts: nothing more is needed."""
-        return len(self.bad) > self._limit
-
-    def add(
-        self, columns: dict[str, Any], parts: Sequence[Part], line: int, name: str, raw: bytes = b""
-    ) -> None:
-        """One row of the format ``name``.
-
-        A row that comes with its blocks is whole: it is what llmops wrote, to the last digit.
-
-        Raises:
-            RowError: ``calls-bad-content``; ``calls-missing-field`` for a row that says nothing.
-            msgspec.DecodeError: a part is not what its format says, or a column not of its type.
-        """
-        content = kept(parts, answered(name, raw)) if self._keep and parts else None
-        if "block_hashes" in columns:
-            self._exact.add(columns, self.file, line, content)
-            self.formats[name] += 1
-            return
-        row = msgspec.convert(columns, StagedRow)
-        if row.empty:
-            raise RowError("calls-missing-field", "it names no model, time, token or error", "")
-        row.source_file, row.source_line, row.content = self.file, line, content
-        prompt = self._prompts.read(parts, chained=row.role != Role.CONTENT)
-        # A mapped log has no format of its own; its rows are whole.
-        staged = name in FORMATS and FORMATS[name].STAGED
-        (self._staged if staged else self._whole).add(row, prompt)
-        if row.role:
-            self.skipped["rows joined to calls"] += 1
-        else:
-            self.formats[name] += 1
-
-    def add_columns(self, columns: dict[str, pa.Array], lines: Rows, name: str) -> None:
-        """Rows of the format ``name``, each of a line of its own, that are columns already."""
-        columns["source_file"] = pa.repeat(self.file, len(lines))
-        columns["source_line"] = pa.array(lines)
-        (self._staged if FORMATS[name].STAGED else self._whole).extend(columns)
-        self.formats[name] += len(lines)
-
-    def accept(self, found: Found, line: int, name: str, raw: bytes = b"") -> None:
-        """Whatever a reader found: a row, a row that is rightly no call, or a bad one.
-
-        A bad row never takes its neighbours with it.
-        """
-        if isinstance(found, Skipped):
-            self.skipped[found.name] += 1
-            return
-        try:
-            if isinstance(found, RowError):
-                raise found
-            self.add(*found, line, name, raw)
-        except REFUSALS as error:
-            self.bad.append(bad_row(error, raw, self.file, line, inside=True))
-
-    @property
-    def ready(self) -> bool:
-        """Whether any batch is worth building now."""
-        return (
-            self._whole.full
-            or self._staged.full
-            or self._exact.full
-            or (self.observer is not None and self.observer.full)
-        )
-
-    def full(self) -> Iterator[Batch]:
-        """Batches that are worth building now."""
-        if self._whole.full:
-            yield Batch("calls", self._whole.take())
-        if self._exact.full:
-            yield Batch("calls", self._exact.take())
-        if self._staged.full:
-            yield Batch("staged", self._staged.take())
-        if self.observer is not None and self.observer.full:
-            yield Batch("spans", self.observer.take())
-
-    def rest(self) -> Iterator[Batch]:
-        """Everything not yet in a batch."""
-        if len(self._whole):
-            yield Batch("calls", self._whole.take())
-        if len(self._exact):
-            yield Batch("calls", self._exact.take())
-        if len(self._staged):
-            yield Batch("staged", self._staged.take())
-        if self.observer is not None and len(self.observer):
-            yield Batch("spans", self.observer.take())
-
-
 class JsonLinesReader:
     """Reads lines into a sink.
 
@@ -190,12 +66,17 @@ class JsonLinesReader:
                 exit_code=ExitCode.USAGE,
             )
         self._only = None if options.format == "auto" else options.format
-        self._current = self._only or "anthropic-messages"
+        self._current = self._only or _GUESS
         self._decoders = {name: msgspec.json.Decoder(item.Line) for name, item in FORMATS.items()}
+        self._together = {
+            name: column_reader(name, options.hash_key, keep_content=options.keep_content)
+            for name in FORMATS
+        }
 
     def takes_slabs(self) -> bool:
         """Whether lines as the last one was are read faster many at once."""
-        return self._current in BY_COLUMN
+        reader = self._together[self._current]
+        return reader is not None and not reader.useless
 
     def batches(self, pieces: Iterable[tuple[int, bytes | Slab]], sink: RowSink) -> Iterator[Batch]:
         """The rows of all lines; stops early when there are too many bad ones.
@@ -218,21 +99,28 @@ class JsonLinesReader:
 
     def _read_slab(self, slab: Slab, first: int, sink: RowSink) -> Iterator[Batch]:
         name = self._current
-        lines = decoded_together(slab, self._decoders[name].decode_lines)
-        found = BY_COLUMN[name](lines) if lines else None
-        if lines is None or found is None:
+        reader = self._together[name]
+        found = reader.read(slab) if reader is not None else None
+        if found is None:
             yield from self._read_each(slab, first, sink)
             return
-        columns, simple = found
-        others = np.flatnonzero(~simple)
-        if len(others):
-            columns = {each: values.filter(pa.array(simple)) for each, values in columns.items()}
-        sink.add_columns(columns, first + np.flatnonzero(simple), name)
-        raw = list(slab) if len(others) else []
-        for at in others.tolist():
-            _accept_row(lines[at], name, raw[at], first + at, sink)
+        for columns, rows in found.columns:
+            sink.add_columns(columns, first + rows, name)
+        raw = list(slab) if len(found.others) else []
+        before = -1
+        for at in found.others.tolist():
+            if at - 1 != before:
+                # What a doubtful line is can depend on the last that was not.
+                self._current = name
+            before = at
+            if found.lines is not None:
+                _accept_row(found.lines[at], name, raw[at], first + at, sink)
+            elif not raw[at].isspace():
+                yield from self._read(raw[at], first + at, sink)
             if sink.choked:
                 break
+        if before < len(slab) - 1:
+            self._current = name
         yield from sink.full()
 
     def _read_each(self, slab: Slab, first: int, sink: RowSink) -> Iterator[Batch]:
@@ -246,7 +134,7 @@ class JsonLinesReader:
         try:
             line, name = self._decoded(raw)
             found = None
-            for found in FORMATS[name].rows(line):
+            for found in _rows(line, number, name, sink):
                 sink.accept(found, number, name, raw)
                 if sink.ready:
                     yield from sink.full()
@@ -274,6 +162,8 @@ class JsonLinesReader:
         if not raw.isascii():
             # The decoder skips over content without looking at its bytes.
             require_utf8(raw)
+        if self._only is None and self._current == _GUESS and raw.startswith(_EXPORT):
+            self._current = otlp_json.NAME
         if len(raw) > _LONG and self._long(raw):
             return self._lenient(raw)
         try:
@@ -319,6 +209,12 @@ class JsonLinesReader:
             return None
         self._current = name
         return name
+
+
+def _rows(line: Any, number: int, name: str, sink: RowSink) -> Iterable[Found]:  # noqa: ANN401 - as typed by the format
+    if name == otlp_json.NAME:
+        return otlp_json.rows(line, sink.place(number))
+    return FORMATS[name].rows(line)
 
 
 def _accept_row(line: Any, name: str, raw: bytes, number: int, sink: RowSink) -> None:  # noqa: ANN401 - as typed by the format

@@ -14,12 +14,45 @@ from llmops_cli.calls import HASH_BYTES, BlockKind
 from llmops_cli.traffic.coded import Codes, coded, mixed
 from llmops_cli.traffic.table import Role
 
-__all__ = ["CONTEXT_COLUMNS", "NEVER", "Codes", "Keys", "codes", "gather", "mixed", "once"]
+__all__ = [
+    "CONTEXT_COLUMNS",
+    "KEY_COLUMNS",
+    "NEVER",
+    "Codes",
+    "Keys",
+    "codes",
+    "gather",
+    "mixed",
+    "once",
+    "within",
+]
 
 Times = npt.NDArray[np.int64]
 
 CONTEXT_COLUMNS = ("conversation_id", "user_id", "task", "agent_name", "tool_name")
 """What a call takes from the spans around it where it does not say so itself."""
+
+KEY_COLUMNS = (
+    "role",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "join_key",
+    "call_id",
+    "conversation_id",
+    "request_model",
+    "operation_name",
+    "start_time",
+    "duration_s",
+    "input_tokens",
+    "output_tokens",
+    "tokens_estimated",
+    "error_type",
+    "evaluation_score",
+    "block_hashes",
+    "block_kinds",
+)
+"""What the keys are made of."""
 
 NEVER = np.iinfo(np.int64).min
 """An unknown time."""
@@ -47,7 +80,6 @@ class Keys:
         prompt: what was asked: the last chained block hash, or of content logged apart all of it.
         bare: whether of a prompt there is no message, at most tools and instructions.
         model: request model.
-        counter: who counted the tokens.
         start: start in microseconds, or ``NEVER``.
         end: end in microseconds, or ``NEVER``.
         output: output tokens.
@@ -55,7 +87,6 @@ class Keys:
         hopeless: whether the error is one that no repetition mends.
         counted: whether the call's input was counted, not estimated.
         embeds: whether the call makes embeddings.
-        outside: 1 proven that cached tokens are beside the input counter, 0 not, -1 no matter.
         score: whether an evaluation has a score.
     """
 
@@ -70,7 +101,6 @@ class Keys:
     prompt: Codes
     bare: npt.NDArray[np.bool_]
     model: Codes
-    counter: Codes
     start: Times
     end: Times
     output: npt.NDArray[np.int64]
@@ -78,7 +108,6 @@ class Keys:
     hopeless: npt.NDArray[np.bool_]
     counted: npt.NDArray[np.bool_]
     embeds: npt.NDArray[np.bool_]
-    outside: npt.NDArray[np.int8]
     score: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -104,8 +133,8 @@ def gather(table: pa.Table) -> Keys:
     found = Keys(
         role=role,
         trace=trace,
-        span=_within(trace, codes(table["span_id"])),
-        parent=_within(trace, codes(table["parent_span_id"])),
+        span=within(trace, codes(table["span_id"])),
+        parent=within(trace, codes(table["parent_span_id"])),
         joined=codes(table["join_key"]),
         half=_mask(pc.starts_with(table["join_key"], "batch:")),
         answer=codes(table["call_id"]),
@@ -113,7 +142,6 @@ def gather(table: pa.Table) -> Keys:
         prompt=prompt,
         bare=bare,
         model=codes(table["request_model"]),
-        counter=codes(table["counted_by"]),
         start=start,
         end=np.where(start == NEVER, NEVER, start + np.rint(duration * 1e6).astype(np.int64)),
         output=_integers(table["output_tokens"], 0),
@@ -121,7 +149,6 @@ def gather(table: pa.Table) -> Keys:
         hopeless=_mask(pc.match_substring_regex(table["error_type"], _HOPELESS)),
         counted=_mask(counted),
         embeds=_mask(pc.equal(table["operation_name"], "embeddings")),
-        outside=_integers(table["cached_outside"].cast(pa.int8()), -1).astype(np.int8),
         score=pc.is_valid(table["evaluation_score"]).to_numpy(),
     )
     return Keys(**{field.name: once(getattr(found, field.name)) for field in fields(Keys)})
@@ -149,8 +176,8 @@ def _integers(column: pa.ChunkedArray, absent: int) -> npt.NDArray[np.int64]:
     return pc.fill_null(column, absent).to_numpy().astype(np.int64)
 
 
-def _within(trace: Codes, span: Codes) -> Codes:
-    # Span ids are only unique inside their trace.
+def within(trace: Codes, span: Codes) -> Codes:
+    """Codes of spans, 0 for none: their ids are only unique inside their trace."""
     return np.where(span == 0, np.uint64(0), mixed(trace, span))
 
 

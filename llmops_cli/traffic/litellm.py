@@ -26,6 +26,7 @@ __all__ = [
     "Line",
     "Response",
     "domain",
+    "error",
     "named",
     "prompted",
     "rows",
@@ -154,7 +155,7 @@ def rows(line: Line) -> tuple[Found]:
     filled["finish_reason"] = response.choices[0].finish_reason if response.choices else None
     _times(line, filled)
     if line.status == "failure":
-        filled["error_type"] = _error(line)
+        filled["error_type"] = error(line)
     else:
         filled |= tokens(line, response)
     return ((filled, _parts(line) if prompted(line) else []),)
@@ -208,7 +209,8 @@ def session(metadata: Metadata) -> str | None:
     return (msgspec.json.decode(raw) or None) if raw[:1] == b'"' else None
 
 
-def _error(line: Line) -> str:
+def error(line: Line) -> str:
+    """Why a call failed, in the word of its class or its code."""
     failure = line.error_information or Failure()
     return failure.error_class or str(failure.error_code or "failure")
 

@@ -1,15 +1,18 @@
 """Many LiteLLM lines at once: the simple ones as columns, without a row in between.
 
-Simple is a line whose row needs no second thought: the call succeeded, no prompt was logged
-with it, its times are numbers, and its counters can be read in one way only. Its columns hold
+Simple is a line whose row needs no second thought: no prompt was logged with it, its times are
+numbers, and its counters, if the call succeeded, can be read in one way only. Its columns hold
 what :func:`litellm.rows` would have put there; every other line is left to that function.
 """
+
+# pyright: reportAttributeAccessIssue=false
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc  # its functions are made at import, unseen by type checkers
 
 from llmops_cli.traffic.envelope import instants
 from llmops_cli.traffic.litellm import (
@@ -18,6 +21,7 @@ from llmops_cli.traffic.litellm import (
     Line,
     Metadata,
     Response,
+    error,
     named,
     prompted,
     session,
@@ -39,6 +43,15 @@ Counts = npt.NDArray[np.int64]
 _UNCOUNTED = UsageObject()
 _UNLOGGED = Line().messages
 _NAMES = ("operation_name", "provider_name", "request_model")
+_FAILED = "failure"
+_COUNTED = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
 
 
 def columns(lines: list[Line]) -> tuple[Columns, Mask] | None:
@@ -62,19 +75,30 @@ def columns(lines: list[Line]) -> tuple[Columns, Mask] | None:
     simple = np.array(_plain(lines, usages, details))
     found, excludes = _named(names)
     found |= _asked(lines, metadata)
-    found |= _answered(lines, usages, simple)
+    failed = np.array([line.status == _FAILED for line in lines])
+    found |= _answered(lines, usages, failed, simple)
     found |= _times(lines, simple)
-    found |= _input(lines, usages, details, excludes, simple)
-    found |= _output(lines, usages, simple)
-    return found, simple
+    counted = simple.copy()
+    found |= _input(lines, usages, details, excludes, counted)
+    found |= _output(lines, usages, counted)
+    if failed.any():
+        found |= _errors(lines, found, failed)
+    return found, counted | (simple & failed)
+
+
+def _errors(lines: list[Line], found: Columns, failed: Mask) -> Columns:
+    """Why calls failed; whatever is counted on their lines is no matter."""
+    mask = pa.array(failed)
+    uncounted = {name: pc.if_else(mask, None, found[name]) for name in _COUNTED if name in found}
+    errors = [error(line) if line.status == _FAILED else None for line in lines]
+    return uncounted | {"error_type": pa.array(errors, pa.string())}
 
 
 def _plain(lines: list[Line], usages: list[UsageObject], details: list[InputDetails]) -> list[bool]:
-    """Lines of calls that were made and did not fail, with no prompt, and nothing written."""
+    """Lines of calls that were made, with no prompt, and nothing written."""
     return [
         not (
             line.cache_hit
-            or line.status == "failure"
             or (line.messages is not _UNLOGGED and prompted(line))
             or usage.cache_creation_input_tokens
             or usage.cache_creation_token_details
@@ -141,9 +165,12 @@ def _asked(lines: list[Line], metadata: list[Metadata]) -> Columns:
     }
 
 
-def _answered(lines: list[Line], usages: list[UsageObject], simple: Mask) -> Columns:
+def _answered(lines: list[Line], usages: list[UsageObject], failed: Mask, simple: Mask) -> Columns:
     given = [line.response for line in lines]
+    # What stands among the counters of a failed call is no matter.
     tiers = [usage.service_tier for usage in usages]
+    if failed.any() and any(tiers):
+        tiers = [None if lost else tier for lost, tier in zip(failed, tiers, strict=True)]
     if not any(given):
         return {"service_tier": pa.array(tiers, pa.string())}
     bodies = [body if isinstance(body, Response) else NOTHING for body in given]
@@ -231,9 +258,10 @@ def _output(lines: list[Line], usages: list[UsageObject], simple: Mask) -> Colum
 def _counts(own: list[int | None], usages: list[UsageObject], name: str) -> Counts:
     """LiteLLM's copy of a counter, else the counter itself; -1 where there is none."""
     found = _numbers(own)
-    if not (found < 0).any():
-        return found
-    return np.where(found < 0, _numbers([getattr(usage, name) for usage in usages]), found)
+    missing = np.flatnonzero(found < 0)
+    if len(missing):
+        found[missing] = _numbers([getattr(usages[at], name) for at in missing.tolist()])
+    return found
 
 
 def _numbers(values: list[int | None]) -> Counts:

@@ -13,11 +13,12 @@ from llmops_cli.traffic.coerced import read_number
 from llmops_cli.traffic.csv_rows import csv_rows
 from llmops_cli.traffic.fields import FieldRow, missing_field
 from llmops_cli.traffic.json_fields import json_rows
-from llmops_cli.traffic.json_lines import Batch, Options, RowSink
+from llmops_cli.traffic.json_lines import Options
 from llmops_cli.traffic.mapping import FieldMap
 from llmops_cli.traffic.parquet_fields import parquet_rows
 from llmops_cli.traffic.quarantine import RowError
 from llmops_cli.traffic.refusals import REFUSALS, bad_row
+from llmops_cli.traffic.sink import Batch, RowSink
 from llmops_cli.traffic.sources import Source
 from llmops_cli.traffic.streams import lines
 

@@ -2,12 +2,13 @@
 
 # pyright: reportAttributeAccessIssue=false
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at import, unseen by type checkers
@@ -16,11 +17,14 @@ from llmops_cli.calls import arrow_schema
 from llmops_cli.engine import stream
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.assembly import assemble
-from llmops_cli.traffic.chunks import Chunk, ChunkRead, chunks, read_chunk, read_in_pieces
-from llmops_cli.traffic.json_lines import Batch, JsonLinesReader, Options
+from llmops_cli.traffic.chunks import Chunk, ChunkRead, chunks, hand_over, read_in_pieces
+from llmops_cli.traffic.handed import Handed, moved
+from llmops_cli.traffic.json_lines import JsonLinesReader, Options
 from llmops_cli.traffic.quarantine import Quarantine
+from llmops_cli.traffic.sink import Batch
 from llmops_cli.traffic.sources import Source, resolve
 from llmops_cli.traffic.spool import Spool
+from llmops_cli.traffic.workers import without_pandas
 
 __all__ = ["Reading", "given_sources", "no_calls"]
 
@@ -88,28 +92,45 @@ class Reading:
             raise no_calls(self.quarantine, self.sources)
 
     def _assembled(self, staged: Spool) -> Iterator[pa.Table]:
-        return assemble(staged.tables, self.options.hash_key, self.joins, self._spool)
+        return assemble(staged, self.options.hash_key, self.joins, self._spool)
 
     def _chunks(self, staged: Spool) -> Iterator[pa.Table]:
         parts = [part for source in self.sources for part in chunks(source, self.options)]
-        if self._jobs > 1:
-            found = stream(
-                read_chunk, parts, jobs=self._jobs, here=_here, along=True, prepare=_without_pandas
-            )
-        else:
-            found = (piece for part in parts for piece in read_in_pieces(part))
+        if self._jobs <= 1:
+            yield from self._taken((piece for p in parts for piece in read_in_pieces(p)), staged)
+            return
+        with (
+            TemporaryDirectory(dir=self._spool, prefix=".handed-") as folder,
+            closing(self._side_by_side(parts, Path(folder))) as found,
+        ):
+            yield from self._taken(found, staged)
+
+    def _side_by_side(self, parts: list[Chunk], folder: Path) -> Generator[ChunkRead, None, None]:
+        return stream(
+            partial(hand_over, folder),
+            parts,
+            jobs=self._jobs,
+            here=_here,
+            along=True,
+            prepare=without_pandas,
+        )
+
+    def _taken(self, found: Iterable[ChunkRead], staged: Spool) -> Iterator[pa.Table]:
+        """Whole calls as they come; what is staged is put away."""
         offset, current = 0, ""
         for read in found:
             if read.chunk.source.name != current:
                 offset, current = 0, read.chunk.source.name
+            before = 0 if read.chunk.source.is_parquet else offset
             for batch in read.batches:
-                moved = _moved(batch, offset, read.chunk)
-                if moved.kind == "calls":
-                    yield moved.table
-                elif moved.kind == "spans":
-                    self.spans.append(moved.table)
+                if batch.kind == "staged":
+                    _put_away(batch, before, staged)
+                    continue
+                table = moved(batch.table, before)
+                if batch.kind == "spans":
+                    self.spans.append(table)
                 else:
-                    staged.add(moved.table)
+                    yield table
             if read.last:
                 self._count(read, offset)
                 offset += read.lines
@@ -122,30 +143,15 @@ class Reading:
             self.quarantine.add(replace(row, line=row.line + offset))
 
 
-class _NoPandas:
-    """Lets imports of it fail, as where it is not installed."""
-
-    @staticmethod
-    def find_spec(name: str, _path: object, _target: object = None) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError("workers make no frames", name=name)
-
-
-def _without_pandas() -> None:
-    # Arrow loads it, as slowly as all the rest together, to see that a tuple is no Series.
-    sys.meta_path.insert(0, cast("Any", _NoPandas))
-
-
 def _here(part: Chunk) -> Iterator[ChunkRead] | None:
     return None if part.portable else read_in_pieces(part)
 
 
-def _moved(batch: Batch, offset: int, chunk: Chunk) -> Batch:
-    if not offset or chunk.source.is_parquet:
-        return batch
-    at = batch.table.schema.get_field_index("source_line")
-    lines = pc.add(batch.table["source_line"], offset)
-    return Batch(batch.kind, batch.table.set_column(at, "source_line", lines))
+def _put_away(batch: Batch | Handed, lines: int, staged: Spool) -> None:
+    if isinstance(batch, Handed):
+        staged.adopt(batch, lines)
+    else:
+        staged.add(moved(batch.table, lines))
 
 
 def _finished(table: pa.Table, *, content: bool) -> pa.Table:

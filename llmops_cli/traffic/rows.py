@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmops_cli.traffic.prompts import Part
+import msgspec
+
+from llmops_cli.traffic.prompts import Part, Run
 from llmops_cli.traffic.quarantine import RowError
 
-__all__ = ["Found", "Skipped"]
+__all__ = ["Calls", "Found", "Place", "Skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +23,21 @@ class Skipped:
     name: str
 
 
-Found = tuple[dict[str, Any], Sequence[Part]] | RowError | Skipped
+Place = tuple[str, int]
+"""File and line."""
+
+
+class Calls(msgspec.Struct, frozen=True, gc=False):
+    """Calls that are rows of the staged table already.
+
+    Attributes:
+        rows: their plain columns, in their order.
+        prompts: the runs of their prompts.
+    """
+
+    rows: list[tuple[Any, ...]]
+    prompts: list[tuple[Run, ...]]
+
+
+Found = tuple[dict[str, Any], Sequence[Part]] | RowError | Skipped | Calls
 """The columns of a row with the raw parts of its prompt, or why there are none."""

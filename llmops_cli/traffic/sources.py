@@ -24,9 +24,21 @@ _SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".parquet", *_PROTOBUF)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file, named as the user named it, or standard input."""
+    """One file, named as the user named it, or standard input.
+
+    Attributes:
+        name: as the user named it.
+        start: where the part of it begins that is meant.
+        end: where that ends; None is the end of the file.
+    """
 
     name: str
+    start: int = 0
+    end: int | None = None
+
+    def part(self, start: int, end: int | None) -> "Source":
+        """What lies between two places of a plain file, to be read as if it were all."""
+        return Source(self.name, start, end)
 
     @property
     def is_parquet(self) -> bool:

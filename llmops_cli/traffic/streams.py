@@ -138,7 +138,7 @@ def _numbered(
                     line = _first(line, source)
                     if not line:
                         continue
-                elif line.endswith(b"\n") and 2 * len(line) < _BUFFER and several():
+                elif number > 1 and _short(line) and several():
                     slab, rest = ahead.slab(line, _BUFFER if end is None else max(end - place, 0))
                     yield number, slab
                     number += len(slab) - 1
@@ -155,6 +155,10 @@ def _numbered(
             f"cannot be read: {error.strerror or 'the store refuses'}",
             file=source.name,
         ) from error
+
+
+def _short(line: bytes) -> bool:
+    return line.endswith(b"\n") and 2 * len(line) < _BUFFER
 
 
 class _Ahead:
@@ -257,7 +261,8 @@ def open_packed(source: Source) -> BinaryIO:
         store, path = remote(source.name)
         return store.open(path, "rb")
     if source.name != STDIN:
-        return Path(source.name).open("rb", _AHEAD)
+        file = Path(source.name).open("rb", _AHEAD)  # noqa: SIM115 - closed with what is returned
+        return file if source.end is None else io.BufferedReader(_Part(file, source), _BUFFER)
     if sys.stdin is None or sys.stdin.closed:  # pyright: ignore[reportUnnecessaryComparison]
         raise LlmopsError(
             "traffic-stdin-closed",
@@ -267,6 +272,28 @@ def open_packed(source: Source) -> BinaryIO:
         )
     # A copy, so that closing the stream after reading leaves stdin itself open.
     return open(sys.stdin.fileno(), "rb", closefd=False)
+
+
+class _Part(io.RawIOBase):
+    """The bytes between two places of a file."""
+
+    def __init__(self, whole: BinaryIO, source: Source) -> None:
+        self._whole: Any = whole
+        self._left = (source.end or 0) - source.start
+        whole.seek(source.start)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        found = self._whole.readinto(memoryview(buffer)[: self._left])
+        self._left -= found
+        return found
+
+    def close(self) -> None:
+        if not self.closed:
+            self._whole.close()
+        super().close()
 
 
 class _Unpacked(io.RawIOBase):

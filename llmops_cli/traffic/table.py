@@ -2,7 +2,6 @@
 
 from enum import IntEnum
 from functools import lru_cache
-from itertools import chain
 from typing import Annotated, Any
 
 import msgspec
@@ -136,12 +135,16 @@ class TableBuilder:
 
     def add(self, row: StagedRow, prompt: Prompt) -> None:
         """Append one row; counts of tokens that the log lacks are estimated from the prompt."""
-        if row.input_tokens is None and prompt.sizes and row.error_type is None and not row.role:
+        if row.input_tokens is None and len(prompt) and row.error_type is None and not row.role:
             row.input_tokens = prompt.estimated_tokens
             row.tokens_estimated = True
-        self._rows.append(msgspec.structs.astuple(row))
+        self.add_whole(msgspec.structs.astuple(row), prompt)
+
+    def add_whole(self, row: tuple[Any, ...], prompt: Prompt) -> None:
+        """Append one row that needs no second look: the values of a ``StagedRow`` in order."""
+        self._rows.append(row)
         self._prompts.append(prompt)
-        self._blocks += len(prompt.sizes)
+        self._blocks += len(prompt.kinds)
         if len(self._rows) >= _SLICE_ROWS:
             self._slice()
 
@@ -241,11 +244,9 @@ def _in_order(table: pa.Table) -> pa.Table:
 
 
 def _block_columns(prompts: list[Prompt], plain: dict[str, pa.Array]) -> dict[str, pa.Array]:
-    counts = np.fromiter((len(item.sizes) for item in prompts), np.int64, len(prompts))
+    counts = np.array([len(item.kinds) for item in prompts], np.int64)
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-    sizes = np.fromiter(
-        chain.from_iterable([item.sizes for item in prompts]), np.int64, int(offsets[-1])
-    )
+    sizes = np.frombuffer(b"".join([item.weights for item in prompts]), np.int64)
     flat = {
         "block_hashes": pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(HASH_BYTES),

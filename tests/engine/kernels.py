@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from llmops_cli.errors import ExitCode, LlmopsError
@@ -66,8 +67,15 @@ def killed_once_elsewhere(part: tuple[int, str, int]) -> list[int]:
     if os.getpid() != asker and not Path(flag).exists():
         Path(flag).touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.01)
+    wait_for(Path(flag).exists)
     return [number]
+
+
+def wait_for(told: Callable[[], bool]) -> None:
+    """Leave other processes the time to begin, but not for ever."""
+    until = time.monotonic() + 0.5
+    while not told() and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 READY: list[bool] = []
@@ -77,7 +85,8 @@ def prepare() -> None:
     READY.append(True)
 
 
-def prepared(part: int) -> tuple[int, bool]:
-    """Which process, and whether it was prepared."""
-    time.sleep(0.01 * (part >= 0))
+def prepared(folder: str) -> tuple[int, bool]:
+    """Which process, and whether it was prepared; every process leaves its name in the folder."""
+    (Path(folder) / str(os.getpid())).touch()
+    wait_for(lambda: len([*Path(folder).iterdir()]) > 1)
     return os.getpid(), bool(READY)

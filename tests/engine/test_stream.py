@@ -147,6 +147,12 @@ def test_this_process_takes_parts_while_it_would_wait(kernels: ModuleType, jobs:
     assert len(processes) <= jobs
 
 
+def test_this_process_does_not_wait_for_workers_that_still_start(kernels: ModuleType) -> None:
+    results = stream(kernels.whose, range(40), jobs=2, along=True)
+    assert [next(results) for _ in range(3)] == [(part, os.getpid()) for part in range(3)]
+    results.close()
+
+
 def test_what_this_process_came_upon_is_raised_when_its_turn_comes(kernels: ModuleType) -> None:
     results = stream(kernels.divided, [1, 2, 4, 5, 0, 8], jobs=2, along=True)
     assert [next(results) for _ in range(4)] == [1, 0.5, 0.25, 0.2]
@@ -163,7 +169,10 @@ def test_parts_of_a_killed_worker_are_done_again_beside_this_process(
     assert (tmp_path / "killed").exists()
 
 
-def test_every_worker_is_prepared_and_this_process_is_not(kernels: ModuleType) -> None:
-    found = list(stream(kernels.prepared, range(12), jobs=3, along=True, prepare=kernels.prepare))
+def test_every_worker_is_prepared_and_this_process_is_not(
+    kernels: ModuleType, tmp_path: Path
+) -> None:
+    parts = [str(tmp_path)] * 12
+    found = list(stream(kernels.prepared, parts, jobs=3, along=True, prepare=kernels.prepare))
     assert {process for process, _ in found} != {os.getpid()}
     assert all(ready is (process != os.getpid()) for process, ready in found)

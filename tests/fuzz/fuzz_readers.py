@@ -21,8 +21,10 @@ with atheris.instrument_imports(include=["llmops_cli"]):
     from llmops_cli.traffic import FORMATS, Options
     from llmops_cli.traffic.assembly import assemble
     from llmops_cli.traffic.decisions import read_decisions
-    from llmops_cli.traffic.json_lines import JsonLinesReader, RowSink
+    from llmops_cli.traffic.json_lines import JsonLinesReader
     from llmops_cli.traffic.reading import Reading
+    from llmops_cli.traffic.sink import RowSink
+    from llmops_cli.traffic.spool import Spool
     from llmops_cli.views import FORMATS as VIEWS
     from llmops_cli.views import render
     from llmops_cli.views.json import parse
@@ -91,8 +93,11 @@ def read_line(name: str) -> Callable[[bytes], None]:
             lines = [json.dumps(mutated(data, TYPICAL[name])).encode() for _ in range(count)]
         sink = RowSink(options, "log")
         batches = list(JsonLinesReader(options).batches(enumerate(lines, 1), sink))
-        staged = [batch.table for batch in batches if batch.kind == "staged"]
-        tables = [*assemble(lambda: staged, None, {})]
+        staged = Spool(None)
+        for batch in batches:
+            if batch.kind == "staged":
+                staged.add(batch.table)
+        tables = [*assemble(staged, None, {})]
         for table in [*tables, *(batch.table for batch in batches if batch.kind == "calls")]:
             calls = from_arrow(table)
             validate(calls)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from llmops_cli.calls import BlockKind, Marker
 from llmops_cli.traffic import anthropic_messages, openai_chat, openai_responses
-from llmops_cli.traffic.blocks import Prompt, PromptReader, apportion
+from llmops_cli.traffic.blocks import Prompt, apportion
+from llmops_cli.traffic.prompt_reader import PromptReader
 from llmops_cli.traffic.quarantine import RowError
 
 EPHEMERAL = {"type": "ephemeral"}

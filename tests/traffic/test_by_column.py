@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llmops_cli.errors import LlmopsError
-from llmops_cli.traffic import Options, Reading, json_lines, litellm, streams
+from llmops_cli.traffic import Options, Reading, by_column, litellm, streams
 
 Json = dict[str, Any]
 Read = TypeVar("Read")
@@ -66,7 +66,7 @@ def both(read: Callable[[], Read]) -> tuple[Read, Read]:
     """What comes of reading column by column, and row by row."""
     by_columns = read()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_lines, "BY_COLUMN", {})
+        patch.setattr(by_column, "BY_COLUMN", {})
         return by_columns, read()
 
 
@@ -114,10 +114,34 @@ def test_simple_lines_are_read_without_a_row_each(
 
 
 @pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"error_information": {"error_class": "RateLimitError"}}, "RateLimitError"),
+        ({"error_information": {"error_code": 429}}, "429"),
+        ({"error_information": {}}, "failure"),
+        ({"prompt_tokens": None, "total_tokens": None, "completion_tokens": None}, "failure"),
+        ({"response": "no model answered"}, "failure"),
+        (usage(service_tier="flex", cache_read_input_tokens=5_000), "failure"),
+        ({"response": {"service_tier": "default"}} | usage(service_tier="flex"), "failure"),
+    ],
+)
+def test_a_failed_call_is_read_without_a_row_and_without_counters(
+    tmp_path: Path, rows_made: list[litellm.Line], changes: Json, error: str
+) -> None:
+    failed = thin(7) | {"status": "failure"} | changes
+    (tmp_path / "a.jsonl").write_bytes(log(thin(0), thin(1), failed, thin(3)))
+    found = Outcome(tmp_path / "a.jsonl")
+    assert len(rows_made) == 1
+    assert found.calls is not None
+    row = found.calls.to_pylist()[2]
+    assert (row["error_type"], row["input_tokens"], row["output_tokens"]) == (error, None, None)
+    require_same(tmp_path / "b.jsonl", log(thin(0), thin(1), failed, thin(3)))
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"cache_hit": True},
-        {"status": "failure", "error_information": {"error_class": "RateLimitError"}},
         {"messages": [{"role": "user", "content": "hello"}]},
         {"startTime": "2026-09-01T00:00:00Z", "endTime": "2026-09-01T00:00:01Z"},
         {"endTime": THIN["startTime"] - 1},

@@ -5,6 +5,8 @@ import json
 import os
 import random
 import signal
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ import pytest
 from llmops_cli.calls import from_arrow
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic import Options, Reading, chunks
-from llmops_cli.traffic.chunks import Chunk, read_chunk, read_in_pieces
+from llmops_cli.traffic.chunks import Chunk, ChunkRead, hand_over, read_in_pieces
+from llmops_cli.traffic.handed import Handed
 from llmops_cli.traffic.sources import Source
 
 TYPICAL: dict[str, list[dict[str, Any]]] = json.loads(
@@ -137,22 +140,45 @@ def test_what_another_process_may_read_at_once(
     assert not Chunk(Source("memory://bucket/a.jsonl"), Options()).portable
 
 
-def test_a_part_at_once_is_the_same_as_piece_by_piece(
+def test_a_part_handed_over_is_the_same_as_piece_by_piece(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("llmops_cli.traffic.table.BATCH_ROWS", 1)
     monkeypatch.setattr("llmops_cli.traffic.table._SLICE_ROWS", 3)
-    chunk = Chunk(Source(str(mixed_log(tmp_path / "a.jsonl"))), Options(max_bad_rows=10_000))
-    pieces, whole = list(read_in_pieces(chunk)), read_chunk(chunk)
+    options = Options(max_bad_rows=10_000, spans=True)
+    chunk = Chunk(Source(str(mixed_log(tmp_path / "a.jsonl"))), options)
+    folder = tmp_path / "handed"
+    folder.mkdir()
+    pieces, whole = list(read_in_pieces(chunk)), hand_over(folder, chunk)
     assert len(pieces) > 20
     assert [piece.last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
     assert whole.last
-    assert [batch.table for batch in whole.batches] == [
-        batch.table for piece in pieces for batch in piece.batches
-    ]
+    given = [batch for piece in pieces for batch in piece.batches]
+    assert [batch.kind for batch in whole.batches] == [batch.kind for batch in given]
+    assert {batch.kind for batch in given} == {"calls", "staged", "spans"}
+    for batch, other in zip(whole.batches, given, strict=True):
+        assert isinstance(batch, Handed)
+        assert batch.table == other.table.select(batch.names)
+        assert batch.kind == "staged" or batch.names == other.table.schema.names
+    assert not [*folder.iterdir()]
     assert (whole.bad, whole.formats, whole.skipped, whole.lines) == (
         pieces[-1].bad, pieces[-1].formats, pieces[-1].skipped, pieces[-1].lines,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("spooled", [True, False])
+def test_what_workers_hand_over_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, spooled: bool
+) -> None:
+    path = mixed_log(tmp_path / "a.jsonl")
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 9_000)
+    spool = folder if spooled else None
+    reading = Reading([path], Options(max_bad_rows=10_000, spans=True), jobs=2, spool=spool)
+    assert sum(table.num_rows for table in reading.tables()) > 100
+    assert not [*folder.iterdir()]
 
 
 @pytest.fixture
@@ -186,10 +212,18 @@ def _path() -> list[str]:
     return [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
 
 
-@pytest.mark.usefixtures("killer")
-def test_a_killed_worker_loses_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_worker_loses_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killer: Path
+) -> None:
     path = mixed_log(tmp_path / "a.jsonl")
     alone = Outcome([path], 1)
+
+    def slowly(chunk: Chunk) -> Iterator[ChunkRead]:
+        # Until a worker came and was killed, this process shall not have done all by itself.
+        time.sleep(0.2 * killer.exists())
+        return read_in_pieces(chunk)
+
+    monkeypatch.setattr(chunks, "read_in_pieces", slowly)
     monkeypatch.setattr(chunks, "CHUNK_BYTES", 9_000)
     found = Outcome([path], 2)
     pd.testing.assert_frame_equal(found.calls, alone.calls)

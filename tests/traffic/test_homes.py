@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from llmops_cli.traffic.json_lines import JsonLinesReader, Options, RowSink
+from llmops_cli.traffic.json_lines import JsonLinesReader, Options
+from llmops_cli.traffic.sink import RowSink
 
 TYPICAL: dict[str, list[dict[str, Any]]] = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "typical_lines.json").read_bytes()

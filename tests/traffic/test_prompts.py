@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops_cli.traffic.blocks import PromptReader
+from llmops_cli.traffic.prompt_reader import PromptReader
 from llmops_cli.traffic.prompts import NO_RUN, Block, Part, Run, Runs
 from llmops_cli.traffic.quarantine import RowError
 

@@ -18,7 +18,7 @@ from llmops_cli import read_calls
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.traffic import streams
 from llmops_cli.traffic.sources import Source
-from llmops_cli.traffic.streams import TOO_LONG, lines, open_bytes
+from llmops_cli.traffic.streams import TOO_LONG, Slab, lines, open_bytes, pieces
 
 LINE = json.dumps({"request": {"model": "gpt-5.1", "messages": [{"role": "user", "content": "x"}]}})
 BOM = b"\xef\xbb\xbf"
@@ -150,6 +150,31 @@ def test_a_part_of_a_file_has_the_lines_that_begin_in_it(tmp_path: Path) -> None
         parts = [lines(Source(str(path)), begin, end, blank=True)
                  for begin, end in ((0, cut), (cut, len(data)))]  # fmt: skip
         assert [line for part in parts for _, line in part] == whole
+
+
+@pytest.mark.parametrize("start", [0, 2, 4, 5])
+@pytest.mark.parametrize("end", [None, 18])
+def test_the_first_line_of_a_part_comes_alone_and_tells_what_the_others_are(
+    tmp_path: Path, start: int, end: int | None
+) -> None:
+    path = written(tmp_path, "a.jsonl", b"one\ntwo\nthree\nfour\nfive\n")
+    # A slab is there only until the next is asked for.
+    found = [
+        ([piece] if isinstance(piece, bytes) else [*piece], isinstance(piece, Slab))
+        for _, piece in pieces(Source(str(path)), start, end, lambda: True)
+    ]
+    assert [together for _, together in found] == [False] + [True] * (len(found) - 1)
+    told = [line for some, _ in found for line in some]
+    assert told == [line for _, line in lines(Source(str(path)), start, end)]
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 0), (0, 5), (3, 26), (26, 26), (7, 20)])
+def test_a_part_of_a_source_is_read_as_if_it_were_all(tmp_path: Path, start: int, end: int) -> None:
+    data = bytes(range(65, 91))
+    part = Source(str(written(tmp_path, "a.binpb", data))).part(start, end)
+    with open_bytes(part) as stream:
+        assert stream.read(4) + stream.read() == data[start:end]
+        assert stream.read(1) == b""
 
 
 def test_lines_past_the_limit_are_told_from_others(

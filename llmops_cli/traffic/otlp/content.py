@@ -29,14 +29,15 @@ from llmops_cli.traffic.otlp.values import plain, plain_map, raw_json
 from llmops_cli.traffic.prompts import NO_RUN, Run, Runs
 from llmops_cli.traffic.quarantine import RowError
 
-__all__ = ["Pieces", "event_pieces", "whole_parts"]
+__all__ = ["Pieces", "event_pieces", "repeated_prompt", "whole_parts"]
 
+_TOOL_RESULT, _UNMARKED = int(BlockKind.TOOL_RESULT), int(Marker.NONE)
 _KINDS = {
-    "system": BlockKind.SYSTEM,
-    "developer": BlockKind.SYSTEM,
-    "user": BlockKind.USER,
-    "assistant": BlockKind.ASSISTANT,
-    "tool": BlockKind.TOOL_RESULT,
+    "system": int(BlockKind.SYSTEM),
+    "developer": int(BlockKind.SYSTEM),
+    "user": int(BlockKind.USER),
+    "assistant": int(BlockKind.ASSISTANT),
+    "tool": _TOOL_RESULT,
 }
 _EVENT_ROLES = {
     "gen_ai.system.message": "system",
@@ -67,6 +68,7 @@ class _Message(msgspec.Struct, gc=False):
 _as_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _as_any = msgspec.json.Decoder().decode
 _as_message = msgspec.json.Decoder(_Message).decode
+_as_messages = msgspec.json.Decoder(list[_Message]).decode
 
 
 class Pieces:
@@ -133,6 +135,27 @@ def whole_parts(content: dict[str, AnyValue]) -> list[Part]:
     return list(pieces.parts())
 
 
+def repeated_prompt(
+    tools: str | None, instructions: str | None, messages: str | None, of: str
+) -> tuple[Run, Run, Run]:
+    """The runs of a prompt whose beginning came before, as :meth:`Pieces.add_whole` has it.
+
+    Args:
+        tools: their definitions, JSON text.
+        instructions: likewise.
+        messages: likewise.
+        of: the conversation, or whatever else it is that may say the same again.
+
+    Raises:
+        msgspec.DecodeError: one of them is not the JSON it should be.
+    """
+    return (
+        NO_RUN if tools is None else _lists.same(tools, _tool),
+        NO_RUN if instructions is None else _lists.same(instructions, _instruction),
+        NO_RUN if messages is None else _lists.grown(messages, _message, of),
+    )
+
+
 def _json(value: AnyValue) -> str | bytes:
     return raw_json(value) if value.string_value is None else value.string_value
 
@@ -155,9 +178,6 @@ def _split(found: str | bytes, cutter: Cutter) -> tuple[Part, ...]:
     return ((cutter, msgspec.json.encode(text)),) if begin else ()
 
 
-_lists = GrowingLists(_split)
-
-
 def _old_prompt(value: AnyValue) -> tuple[Part, ...]:
     try:
         return _split(_json(value), _old_message)
@@ -167,7 +187,7 @@ def _old_prompt(value: AnyValue) -> tuple[Part, ...]:
 
 
 def _tool(raw: bytes) -> tuple[Block, ...]:
-    return (tool_block(msgspec.json.decode(raw, type=dict[str, Any]), Marker.NONE),)
+    return (tool_block(msgspec.json.decode(raw, type=dict[str, Any]), _UNMARKED),)
 
 
 def _instruction(raw: bytes) -> tuple[Block, ...]:
@@ -179,10 +199,29 @@ def _message(raw: bytes) -> tuple[Block, ...]:
         message = _as_message(raw)
     except msgspec.ValidationError:
         return _other_message(raw)
+    return tuple(_blocks(message))
+
+
+def _blocks(message: _Message) -> list[Block]:
     kind = _KINDS.get(message.role)
     if kind is None:
         raise _no_role()
-    return tuple([_part_block(part, kind) for part in message.parts if not _is_empty(part)])
+    return [_part_block(part, kind) for part in message.parts if not _is_empty(part)]
+
+
+def _cut_messages(text: str, cutter: Cutter) -> tuple[int, tuple[Block, ...]] | None:
+    """Messages of the conventions, cut all at once; None where one of them is something else."""
+    if cutter is not _message:
+        return None
+    try:
+        messages = _as_messages(text)
+        blocks = [block for message in messages for block in _blocks(message)]
+    except (msgspec.DecodeError, RecursionError, RowError):
+        return None
+    return len(messages), tuple(blocks)
+
+
+_lists = GrowingLists(_split, cut=_cut_messages)
 
 
 def _other_message(raw: bytes) -> tuple[Block, ...]:
@@ -200,30 +239,30 @@ def _no_role() -> RowError:
 
 def _is_empty(part: object) -> bool:
     # As with the APIs, empty text is no block.
-    return isinstance(part, dict) and part.get("type") == "text" and not part.get("content")
+    return isinstance(part, dict) and not part.get("content") and part.get("type") == "text"
 
 
-def _part_block(part: object, kind: BlockKind) -> Block:
+def _part_block(part: object, kind: int) -> Block:
     if isinstance(part, str):
-        return text_block(part, kind, Marker.NONE)
+        return text_block(part, kind, _UNMARKED)
     if not isinstance(part, dict):
         raise RowError("calls-bad-content", "a message part is not an object", "parts")
     fields: dict[str, Any] = part
     name, content = fields.get("type"), fields.get("content")
     if name == "text" and isinstance(content, str):
-        if kind is BlockKind.TOOL_RESULT:
-            return tool_result_block({"content": content}, Marker.NONE)
-        return text_block(content, kind, Marker.NONE)
+        if kind == _TOOL_RESULT:
+            return tool_result_block({"content": content}, _UNMARKED)
+        return text_block(content, kind, _UNMARKED)
     cut = _PART_BLOCKS.get(str(name))
     if cut is not None:
-        return cut(fields, Marker.NONE)
-    return object_block(fields, _PART_KINDS.get(str(name), kind), Marker.NONE)
+        return cut(fields, _UNMARKED)
+    return object_block(fields, _PART_KINDS.get(str(name), kind), _UNMARKED)
 
 
 def _old_message(raw: bytes) -> tuple[Block, ...]:
     message = _as_any(raw)
     if isinstance(message, str):
-        return (text_block(message, BlockKind.USER, Marker.NONE),)
+        return (text_block(message, BlockKind.USER, _UNMARKED),)
     return message_blocks(raw)
 
 

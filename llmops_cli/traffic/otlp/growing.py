@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 
 import msgspec
 
-from llmops_cli.traffic.prompts import Cutter, Part, Run
+from llmops_cli.traffic.prompts import Block, Cutter, Items, Part, Run
 
 __all__ = ["GrowingLists"]
 
@@ -19,6 +19,8 @@ _TAIL = 64
 _as_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 Split = Callable[[str, Cutter], tuple[Part, ...]]
+
+Cut = Callable[[str, Cutter], tuple[int, tuple[Block, ...]] | None]
 
 _Known = tuple[str, Run]
 """A text without its last bracket, and the parts it was split into."""
@@ -34,10 +36,14 @@ class GrowingLists:
     Args:
         split: splits a text of which nothing is known.
         most_characters: how much text is remembered at most; then all is forgotten.
+        cut: counts the items of a list and cuts them, all at once; None where they have to be
+            cut one by one.
     """
 
-    def __init__(self, split: Split, most_characters: int = _MOST_CHARACTERS) -> None:
-        self._split = split
+    def __init__(
+        self, split: Split, most_characters: int = _MOST_CHARACTERS, cut: Cut | None = None
+    ) -> None:
+        self._split, self._cut = split, cut
         self._known: dict[Hashable, list[_Known]] = {}
         self._most = most_characters
         self._held = 0
@@ -69,19 +75,32 @@ class GrowingLists:
             stem, run = known[at]
             if not text.startswith(stem):
                 continue
-            rest = text[len(stem) :]
-            if rest == "]":
+            if len(text) == len(stem) + 1 and text[-1] == "]":
                 return run
-            more = _more(rest)
-            if more:
-                run = Run(tuple([(cutter, bytes(item)) for item in more]), run)
-                known[at] = text[:-1], run
-                self._count(len(rest))
-                return run
+            more = self._more(text, len(stem), cutter, run)
+            if more is not None:
+                known[at] = text[:-1], more
+                self._count(len(text) - len(stem))
+                return more
         run = Run(self._split(text, cutter))
         if run.size and text[0] == "[" and text[-1] == "]":
             self._remember(key, (text[:-1], run))
         return run
+
+    def _more(self, whole: str, begin: int, cutter: Cutter, before: Run) -> Run | None:
+        """What comes after the items that are known; None where that is no continuation.
+
+        Raises:
+            msgspec.DecodeError: it is one, but no JSON.
+        """
+        if whole[begin : begin + 1] != "," or whole[-1] != "]":
+            return None
+        text = "[" + whole[begin + 1 :]
+        cut = None if self._cut is None else self._cut(text, cutter)
+        if cut is not None:
+            return Run(Items(text, cutter, cut[0]), before, cut[1]) if cut[0] else None
+        items = _as_list(text)
+        return Run(tuple([(cutter, bytes(item)) for item in items]), before) if items else None
 
     def _remember(self, key: Hashable, one: _Known) -> None:
         if len(one[0]) > self._most // _PER_KEY:
@@ -96,14 +115,3 @@ class GrowingLists:
         self._held += characters
         if self._held > self._most:
             self._known, self._held = {}, characters
-
-
-def _more(rest: str) -> list[msgspec.Raw]:
-    """What comes after the items that are known; nothing where that is no continuation.
-
-    Raises:
-        msgspec.DecodeError: it is one, but no JSON.
-    """
-    if rest[:1] != "," or rest[-1] != "]":
-        return []
-    return _as_list("[" + rest[1:])

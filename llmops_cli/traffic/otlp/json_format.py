@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from llmops_cli.traffic.otlp import messages
+from llmops_cli.traffic.otlp.alike import calls_together
 from llmops_cli.traffic.otlp.messages import (
     ExportRequest,
     LogRecord,
@@ -21,7 +22,7 @@ from llmops_cli.traffic.otlp.messages import (
 )
 from llmops_cli.traffic.otlp.spans import log_rows, span_rows
 from llmops_cli.traffic.quarantine import RowError
-from llmops_cli.traffic.rows import Found, Skipped
+from llmops_cli.traffic.rows import Calls, Found, Place, Skipped
 
 __all__ = ["NAME", "SIGNATURES", "STAGED", "Line", "decode_leniently", "library", "rows"]
 
@@ -35,17 +36,22 @@ SIGNATURES = (
 
 Line = ExportRequest
 
+_AT_ONCE, _MOST_BYTES = 256, 1 << 20
+"""Spans that are looked at together: an export may hold a million of them, or long ones."""
 
-def rows(line: ExportRequest) -> Iterator[Found]:
-    """The rows of every span and log record of one export; a bad one does not end the others."""
+
+def rows(line: ExportRequest, place: Place | None = None) -> Iterator[Found]:
+    """The rows of every span and log record of one export; a bad one does not end the others.
+
+    Args:
+        line: the export.
+        place: where it stands, if calls may come as rows that know it.
+    """
     for resource in line.resource_spans or ():
         for scope in resource.scope_spans:
             by = library(scope.scope)
-            for span in scope.spans:
-                try:
-                    yield from span_rows(span, by)
-                except _BAD as error:
-                    yield _bad(error)
+            for spans in _several(scope.spans):
+                yield from _spanned(spans, by, place)
     for logs in line.resource_logs or ():
         for scope_logs in logs.scope_logs:
             yield from _recorded(scope_logs)
@@ -53,6 +59,32 @@ def rows(line: ExportRequest) -> Iterator[Found]:
         yield RowError("calls-bad-value", "a span or log record is not what OTLP says", field)
     if line.resource_metrics is not None:
         yield Skipped("metrics")
+
+
+def _several(spans: "list[Span] | _Each") -> Iterator[list[Span]]:
+    if isinstance(spans, _Each):
+        return spans.together()
+    return (spans[at : at + _AT_ONCE] for at in range(0, len(spans), _AT_ONCE))
+
+
+def _spanned(spans: list[Span], by: str, place: Place | None) -> Iterator[Found]:
+    found = {} if place is None else calls_together(spans, by, place)
+    waiting = Calls([], [])
+    for at, span in enumerate(spans):
+        call = found.get(at)
+        if call is not None:
+            waiting.rows.append(call[0])
+            waiting.prompts.append(call[1])
+            continue
+        if waiting.rows:
+            yield waiting
+            waiting = Calls([], [])
+        try:
+            yield from span_rows(span, by)
+        except _BAD as error:
+            yield _bad(error)
+    if waiting.rows:
+        yield waiting
 
 
 def _recorded(logs: ScopeLogs) -> Iterator[Found]:
@@ -139,12 +171,24 @@ class _Each:
         self._refused: list[str] | None = made.refused
 
     def __iter__(self) -> Iterator[Any]:
+        for some in self.together():
+            yield from some
+
+    def together(self) -> Iterator[list[Any]]:
+        """Several at a time, but never much of a long line."""
+        some, size = list[Any](), 0
         for raw in self._raws:
             try:
-                yield self._decode(raw)
+                some.append(self._decode(raw))
             except (msgspec.DecodeError, RecursionError) as error:
                 if self._refused is not None:
                     self._refused.append(_field(error))
+            size += memoryview(raw).nbytes
+            if len(some) >= _AT_ONCE or size >= _MOST_BYTES:
+                yield some
+                some, size = [], 0
+        if some:
+            yield some
         self._refused = None  # whoever looks again need not be told again
 
 

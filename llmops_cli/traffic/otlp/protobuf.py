@@ -10,24 +10,20 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from llmops_cli.errors import LlmopsError
+from llmops_cli.traffic.frames import FIRST_FIELD, LENGTH_BYTES, MOST_BYTES, opening
 from llmops_cli.traffic.otlp import json_format, messages
 from llmops_cli.traffic.quarantine import BadRow
 from llmops_cli.traffic.sources import Source
 from llmops_cli.traffic.streams import open_bytes
 
 if TYPE_CHECKING:
-    from llmops_cli.traffic.json_lines import Batch, RowSink
+    from llmops_cli.traffic.sink import Batch, RowSink
 
-__all__ = ["NAME", "export_requests"]
+__all__ = ["NAME", "export_requests", "exports"]
 
 NAME = "otlp-protobuf"
 
-_MOST = 128 << 20
-"""No export is longer. A bare message, whose first byte is 10, never looks like a length."""
 _PIECE = 4 << 20
-_LENGTH_BYTES = 4
-_FIRST_FIELD = 0x0A
-"""How each export begins: its resources are field 1."""
 _TRACE_ID_DIGITS = 32
 
 Decode = Callable[[bytes], messages.ExportRequest | None]
@@ -39,14 +35,13 @@ def export_requests(source: Source, sink: "RowSink") -> Iterator["Batch"]:
     Raises:
         LlmopsError: ``traffic-not-protobuf``, ``traffic-empty``.
     """
-    decode, number = _decoder(), 0
-    for number, data in enumerate(_records(source), 1):
-        request = decode(data)
+    number = 0
+    for number, request in exports(source):
         if request is None:
             bad = BadRow(source.name, number, "", "traffic-not-protobuf", "not an OTLP export")
             sink.bad.append(bad)
         else:
-            for found in json_format.rows(request):
+            for found in json_format.rows(request, sink.place(number)):
                 sink.accept(found, number, json_format.NAME)
             if sink.observer is not None:
                 sink.observer.add(request, number)
@@ -57,6 +52,17 @@ def export_requests(source: Source, sink: "RowSink") -> Iterator["Batch"]:
         raise LlmopsError("traffic-empty", "there is nothing in it", file=source.name)
     yield from sink.rest()
     sink.formats[NAME] += sink.formats.pop(json_format.NAME, 0)
+
+
+def exports(source: Source) -> Iterator[tuple[int, messages.ExportRequest | None]]:
+    """Every export of a file with its number, from 1; None for what is no export.
+
+    Raises:
+        LlmopsError: ``traffic-not-protobuf`` where what is left is cut off or no protobuf.
+    """
+    decode = _decoder()
+    for number, data in enumerate(_records(source), 1):
+        yield number, decode(data)
 
 
 def _decoder() -> Decode:
@@ -87,14 +93,13 @@ def _decoder() -> Decode:
 
 def _records(source: Source) -> Iterator[bytes]:
     with open_bytes(source) as stream:
-        head = stream.read(_LENGTH_BYTES + 1)
+        head = stream.read(LENGTH_BYTES + 1)
         if not head:
             return
-        length = int.from_bytes(head[:_LENGTH_BYTES], "big")
-        if head[_LENGTH_BYTES:] == bytes([_FIRST_FIELD]) and 0 < length <= _MOST:
-            yield from _framed(source, stream, length, head[_LENGTH_BYTES:])
+        if length := opening(head):
+            yield from _framed(source, stream, length, head[LENGTH_BYTES:])
             return
-        whole = head + _up_to(stream, _MOST)
+        whole = head + _up_to(stream, MOST_BYTES)
         if stream.read(1):
             raise _cut(source)
         yield from _delimited(whole) or [_plausible(source, whole)]
@@ -106,11 +111,11 @@ def _framed(source: Source, stream: BinaryIO, length: int, begun: bytes) -> Iter
         if len(data) < length:
             raise _cut(source)
         yield data
-        head, begun = stream.read(_LENGTH_BYTES), b""
+        head, begun = stream.read(LENGTH_BYTES), b""
         if not head:
             return
         length = int.from_bytes(head, "big")
-        if len(head) < _LENGTH_BYTES or length > _MOST:
+        if len(head) < LENGTH_BYTES or length > MOST_BYTES:
             raise _cut(source)
 
 
@@ -124,7 +129,7 @@ def _up_to(stream: BinaryIO, length: int) -> bytes:
 
 
 def _plausible(source: Source, whole: bytes) -> bytes:
-    if whole[0] != _FIRST_FIELD:
+    if whole[0] != FIRST_FIELD:
         raise _cut(source)
     return whole
 
@@ -152,7 +157,7 @@ def _delimited(data: bytes) -> list[bytes]:
             shift += 7
             if byte < 0x80:  # noqa: PLR2004 - the last byte of a varint
                 break
-        if not length or at + length > len(data) or data[at] != _FIRST_FIELD:
+        if not length or at + length > len(data) or data[at] != FIRST_FIELD:
             return []
         found.append(data[at : at + length])
         at += length
@@ -251,16 +256,23 @@ def _record(record: Any) -> messages.LogRecord:  # noqa: ANN401
 
 
 def _pairs(pairs: Any) -> list[messages.KeyValue]:  # noqa: ANN401
-    return [messages.KeyValue(pair.key, _value(pair.value)) for pair in pairs]
+    # Nearly all are texts: what is set is not asked before what there is.
+    return [
+        messages.KeyValue(
+            pair.key,
+            messages.AnyValue(text)
+            if (text := (value := pair.value).string_value)
+            else _value(value),
+        )
+        for pair in pairs
+    ]
 
 
 def _value(value: Any) -> messages.AnyValue | None:  # noqa: ANN401
+    number = value.int_value
+    if number:
+        return messages.AnyValue(None, number)
     kind = value.WhichOneof("value")
-    # Nearly all are one of these two.
-    if kind == "string_value":
-        return messages.AnyValue(value.string_value)
-    if kind == "int_value":
-        return messages.AnyValue(None, value.int_value)
     return None if kind is None else _other(kind, getattr(value, kind))
 
 

@@ -24,7 +24,21 @@ from llmops_cli.traffic.rows import Found, Skipped
 from llmops_cli.traffic.table import Role
 from llmops_cli.traffic.usage import Counters, disjoint
 
-__all__ = ["EVALUATION", "Facts", "facts", "log_rows", "role_of", "span_rows"]
+__all__ = [
+    "CALLS",
+    "EVALUATION",
+    "Facts",
+    "facts",
+    "log_rows",
+    "operation_of",
+    "provider_of",
+    "role_of",
+    "span_rows",
+    "token_columns",
+]
+
+CALLS = {"inference", "embeddings"}
+"""The roles of spans that are calls of a model."""
 
 EVALUATION = "gen_ai.evaluation.result"
 _FIRST_TOKEN = {
@@ -55,7 +69,7 @@ def span_rows(span: Span, scope: str) -> list[Found]:
     row = _placed(span)
     role = role_of(found.known)
     rows: list[Found]
-    if role in {"inference", "embeddings"}:
+    if role in CALLS:
         rows = _call(span, found, scope, row)
     else:
         rows = [(_context(found.known, role, row), [])]
@@ -103,16 +117,16 @@ def _context(known: dict[str, Any], role: str, row: dict[str, Any]) -> dict[str,
 def _call(span: Span, found: Facts, scope: str, row: dict[str, Any]) -> list[Found]:
     known = found.known
     provider = known.get("provider_name")
-    provider = _provider(provider) if provider else None
+    provider = provider_of(provider) if provider else None
     filled: dict[str, Any] = {
         **row,
         "call_id": known.get("response_id") or row["span_id"],
         "provider_name": provider,
-        "operation_name": _operation(known),
+        "operation_name": operation_of(known),
         "error_type": known.get("error_type") or _failed(span),
         "ttft_s": _first_token(span, row, known.get("ttft_s")),
         # One library may count one provider's tokens so and another's so.
-        **_tokens(known, f"{scope} {provider}"),
+        **token_columns(known, f"{scope} {provider}"),
     }
     for name in _SAME:
         if name in known:
@@ -153,12 +167,14 @@ _SAME = (
 )
 
 
-def _provider(name: str) -> str:
+def provider_of(name: str) -> str:
+    """A provider as OpenTelemetry calls it now."""
     lower = name.lower()
     return PROVIDERS.get(lower, lower)
 
 
-def _operation(known: dict[str, Any]) -> str:
+def operation_of(known: dict[str, Any]) -> str:
+    """What was asked for, as OpenTelemetry calls it."""
     operation = known.get("operation_name") or known.get("span_kind") or "chat"
     operation = operation.lower()
     return OPERATIONS.get(operation, operation)
@@ -186,7 +202,12 @@ def _first_token(span: Span, row: dict[str, Any], logged: float | None) -> float
     return None
 
 
-def _tokens(known: dict[str, Any], counted_by: str) -> dict[str, Any]:
+def token_columns(known: dict[str, Any], counted_by: str) -> dict[str, Any]:
+    """The token columns of a call.
+
+    Raises:
+        RowError: ``calls-contradiction``.
+    """
     if "given" not in known:
         return {"output_tokens": known["output"]} if "output" in known else {}
     counters = Counters(

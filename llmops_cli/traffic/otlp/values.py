@@ -11,9 +11,12 @@ from llmops_cli.traffic.otlp.messages import AnyValue, KeyValue
 from llmops_cli.traffic.quarantine import RowError
 
 __all__ = [
+    "MOST_TOKENS",
     "count",
     "flag",
     "identifier",
+    "identifiers",
+    "instants",
     "micros",
     "model_inside",
     "number",
@@ -24,7 +27,9 @@ __all__ = [
     "texts",
 ]
 
-_MOST = 500_000_000
+MOST_TOKENS = 500_000_000
+_EARLIEST, _LATEST = 10**17, 7 * 10**18
+"""Instants between these are nanoseconds, whatever else exporters write."""
 
 
 def text(value: AnyValue) -> str | None:
@@ -86,7 +91,7 @@ def count(value: AnyValue) -> int:
         whole = _whole(value) if found is None else int(found)
     except (ValueError, OverflowError):
         whole = -1
-    if not 0 <= whole <= _MOST:
+    if not 0 <= whole <= MOST_TOKENS:
         raise RowError("calls-bad-value", "a counter of tokens is expected", "attributes")
     return whole
 
@@ -146,9 +151,21 @@ def micros(nanoseconds: str | int, field: str) -> int | None:
         found = int(nanoseconds)
     except ValueError:
         raise RowError("calls-bad-time", "not a time in nanoseconds", field) from None
-    if 10**17 <= found < 7 * 10**18:
+    if _EARLIEST <= found < _LATEST:
         return found // 1000
     return None if found == 0 else microseconds(float(found) if found < 10**30 else -1.0, field)
+
+
+def instants(nanoseconds: list[str | int]) -> list[int]:
+    """As :func:`micros`, of nanoseconds only.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    found = list(map(int, nanoseconds))
+    if min(found) < _EARLIEST or max(found) >= _LATEST:
+        raise ValueError
+    return [each // 1000 for each in found]
 
 
 def identifier(value: str, length: int) -> str | None:
@@ -163,6 +180,16 @@ def identifier(value: str, length: int) -> str | None:
         return None
     # Digits of either case are the same id.
     return value.lower() if len(value) == length else _from_base64(value, length)
+
+
+def identifiers(values: list[str], length: int) -> list[str | None]:
+    """As :func:`identifier`, of many; empty ones are no ids."""
+    lengths, joined = set(map(len, values)), "".join(values)
+    if not joined:
+        return [None] * len(values)
+    if lengths == {length} and joined == joined.lower() and "0" * length not in values:
+        return [*values]
+    return [identifier(value, length) for value in values]
 
 
 def _from_base64(value: str, length: int) -> str:

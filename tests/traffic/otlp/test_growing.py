@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops_cli.traffic.blocks import PromptReader
 from llmops_cli.traffic.otlp import content
 from llmops_cli.traffic.otlp.content import Pieces, whole_parts
 from llmops_cli.traffic.otlp.growing import GrowingLists
 from llmops_cli.traffic.otlp.messages import AnyValue
+from llmops_cli.traffic.prompt_reader import PromptReader
 from llmops_cli.traffic.prompts import Block, Part, Run, Runs
 from llmops_cli.traffic.quarantine import RowError
 
@@ -83,9 +83,32 @@ def test_every_prompt_of_a_log_is_read_as_if_it_were_the_first(
     log: list[tuple[str, str]], most: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(content, "_lists", GrowingLists(content._lists._split, most))  # noqa: SLF001
+        patch.setattr(content, "_lists", anew(most))
         reader = PromptReader()
         assert [outcome(reader, *item) for item in log] == [alone(text) for _, text in log]
+
+
+@given(logs())
+def test_what_was_cut_all_at_once_still_has_its_parts(log: list[tuple[str, str]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(content, "_lists", anew(16_000_000))
+        for of, text in log:
+            assert parts(text, of) == parts(text, None)
+
+
+def anew(most: int) -> GrowingLists:
+    """The lists of the package with nothing in them."""
+    lists = content._lists  # noqa: SLF001
+    return GrowingLists(lists._split, most, lists._cut)  # noqa: SLF001
+
+
+def parts(text: str, of: str | None) -> object:
+    pieces = Pieces()
+    try:
+        pieces.add_whole({"gen_ai.input.messages": AnyValue(string_value=text)}, of)
+    except _REFUSED as error:
+        return type(error)
+    return list(pieces.parts())
 
 
 @given(logs(), st.sampled_from([40, 16_000_000]))
@@ -146,3 +169,21 @@ def test_a_conversation_is_cut_message_by_message_as_it_grows() -> None:
         prompt = reader.read(Runs(lists.grown(texts, cut, "c")))
         assert len(prompt.sizes) == end
     assert len(cuts) == len(set(cuts)) == end
+
+
+def test_messages_that_are_new_are_cut_all_at_once() -> None:
+    lists = GrowingLists(content._lists._split, cut=content._lists._cut)  # noqa: SLF001
+    said = [
+        {"role": "user", "parts": [{"type": "text", "content": f"{number}"}]} for number in range(4)
+    ]
+    grown = [
+        lists.grown(json.dumps(said[:end]), content._message, "c")  # noqa: SLF001
+        for end in (1, 2, 4)
+    ]
+    assert [run.blocks is not None for run in grown] == [False, True, True]
+    expected = PromptReader().read(list(grown[2]))
+    assert PromptReader().read(Runs(grown[2])) == expected
+    reader = PromptReader()
+    assert [len(reader.read(Runs(run))) for run in grown] == [1, 2, 4]
+    # Whoever forgot what came before cuts all parts again.
+    assert PromptReader().read(Runs(grown[2])) == expected
