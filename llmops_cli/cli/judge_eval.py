@@ -102,6 +102,9 @@ def judge_eval(
     ] = "",
     cluster: Annotated[str, _column("cluster", "what rows depend on")] = "",
     task: Annotated[str, _column("task", "the task class")] = "",
+    propensity: Annotated[
+        str, _column("propensity", "the probability with which a row came to be labelled")
+    ] = "",
     weak: Annotated[str, _model("weak")] = "",
     strong: Annotated[str, _model("strong")] = "",
     tiers: Annotated[
@@ -141,8 +144,9 @@ def judge_eval(
     Reads verdicts and truths: 1/0, true/false, yes/no, accept/reject (the weak model's answer
     will do), tiers (small, medium, large; 1, 2, 3) or the better of two answers (A, B, tie; the
     other order in judge_swapped). Further runs of the judge are judge_2, judge_3 and so on. With
-    weak_correct and strong_correct the break-even r* of the traffic is computed too. The gate
-    passes when the one-sided 95 % lower bound of the accuracy exceeds both bars.
+    weak_correct and strong_correct the break-even r* of the traffic is computed too; for tiers,
+    small_correct and small_cost_usd and so on say what following the judge does. The gate passes
+    when the one-sided 95 % lower bound of the accuracy exceeds both bars.
 
     `llmops judge-eval plan` says how many labels that takes.
     """
@@ -152,7 +156,8 @@ def judge_eval(
 
     given = {
         "judge": judge, "gold": gold, "score": score, "confidence": confidence,
-        "cluster": cluster, "task": task, "weak_correct": weak, "strong_correct": strong,
+        "cluster": cluster, "task": task, "propensity": propensity,
+        "weak_correct": weak, "strong_correct": strong,
     }  # fmt: skip
     names = {ours: theirs for ours, theirs in given.items() if theirs}
     asked = JudgeParameters(
@@ -175,12 +180,12 @@ def judge_eval(
         else None
     )
     report = evaluate(
-        decisions.frame,
+        decisions.columns,
         asked.of(labels.kind, labels.names),
         inputs=decisions.files,
         findings=(*bad_row_findings(decisions.bad_rows), *_unparsable(decisions.unparsable)),
         copies=decisions.copies,
-        earlier=before.frame if before else None,
+        earlier=before.columns if before else None,
     )
     finish(report, shared)
 

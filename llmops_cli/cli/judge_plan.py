@@ -79,7 +79,7 @@ def judge_plan(
 
         decisions = read_decisions(paths, max_bad_rows=shared.max_bad_rows)
         say_bad_rows(decisions.bad_rows, shared)
-        found = pilot(decisions.frame, decisions.labels.kind, decisions.labels.names)
+        found = pilot(decisions.columns, decisions.labels.kind, decisions.labels.names)
         accuracies, strata = accuracies or (found.accuracy,), strata or found.strata
         effect, files = design_effect or found.design_effect, decisions.files
     asked = PlanParameters(

@@ -4,32 +4,46 @@ A judge says per request whether the weak (cheap) model's answer will do. Its ac
 held against a threshold, or against the break-even r* = n01 / (n01 + n10) of the traffic.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy.typing as npt
 
+from llmops_cli.judge.label_plan import plan_labels
+from llmops_cli.judge.label_strata import PlanParameters, Stratum
 from llmops_cli.judge.model import AGAINST, JudgeParameters
 from llmops_cli.judge.report import Question, evaluate
 from llmops_cli.report import Finding, Report
 
-__all__ = ["AGAINST", "JudgeParameters", "judge_eval"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "AGAINST",
+    "JudgeParameters",
+    "PlanParameters",
+    "Stratum",
+    "judge_eval",
+    "plan_labels",
+]
 
 
 def judge_eval(
-    decisions: pd.DataFrame,
+    decisions: "pd.DataFrame | Mapping[str, npt.NDArray[Any]]",
     parameters: JudgeParameters | None = None,
     *,
     inputs: Sequence[str] = (),
     findings: Sequence[Finding] = (),
     copies: Sequence[str] = (),
-    earlier: pd.DataFrame | None = None,
+    earlier: "pd.DataFrame | Mapping[str, npt.NDArray[Any]] | None" = None,
 ) -> Report:
     """Say how reliable a routing judge is, and whether there are enough labels to say so.
 
     Args:
-        decisions: one row per decision, with the code of a label in ``judge`` and ``gold``: 1
-            the weak answer will do, 0 it will not, 2 no label (for other kinds of verdicts the
-            codes of ``parameters.names``, and their number for none). Used where they are:
+        decisions: one row per decision, in a data frame or as arrays by column, with the code of
+            a label in ``judge`` and ``gold``: 1 the weak answer will do, 0 it will not, 2 no
+            label (for other kinds of verdicts the codes of ``parameters.names``, and their
+            number for none). Used where they are:
             ``score`` instead of a verdict, ``confidence``, ``judge_swapped`` (the same pair in
             the other order), ``judge_2`` … (the same decision again), ``weak_correct`` and
             ``strong_correct`` (1, 0, 2), ``cluster``, ``task``, ``timestamp`` (seconds since

@@ -4,18 +4,22 @@ Scores become verdicts by a cut, two verdicts on a swapped pair become one, and 
 outcome is the truth where nothing else says it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.stats.bootstrap import cluster_sums
 
-__all__ = ["Cases", "cases"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Cases", "best_tier", "cases", "numbered", "renumbered"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -28,15 +32,15 @@ class Cases:
     """All decisions.
 
     Attributes:
-        frame: the decisions, ``judge`` and ``gold`` among the columns.
+        columns: the decisions by column, ``judge`` and ``gold`` among them where they are known.
         names: the classes by code.
         judge: ``(n,)`` codes of the verdicts; ``len(names)`` where there is none.
         gold: ``(n,)`` codes of the truths, likewise.
         clusters: ``(n,)`` codes of what a row belongs to; None where rows are independent.
-        from_outcome: whether the truth is the weak model's outcome.
+        from_outcome: whether the truth comes from the models' outcomes.
     """
 
-    frame: pd.DataFrame
+    columns: Mapping[str, npt.NDArray[Any]]
     names: tuple[str, ...]
     judge: Ints
     gold: Ints
@@ -47,6 +51,18 @@ class Cases:
     def missing(self) -> int:
         """The code of no label."""
         return len(self.names)
+
+    def floats(self, name: str) -> Floats:
+        """``(n,)`` numbers of a column; NaN for none."""
+        return np.asarray(self.columns[name], dtype=np.float64)
+
+    def codes(self, name: str) -> Ints:
+        """``(n,)`` codes of a column of labels."""
+        return np.asarray(self.columns[name], dtype=np.int64)
+
+    def texts(self, name: str) -> npt.NDArray[np.object_]:
+        """``(n,)`` words of a column; empty for none."""
+        return np.asarray(self.columns[name], dtype=object)
 
     @cached_property
     def labelled(self) -> npt.NDArray[np.bool_]:
@@ -73,7 +89,11 @@ class Cases:
     @cached_property
     def labelled_clusters(self) -> Ints | None:
         """Cluster of each labelled decision, numbered without gaps; None without clusters."""
-        return None if self.clusters is None else renumbered(self.clusters[self.labelled])
+        return self.clusters_of(self.labelled)
+
+    def clusters_of(self, rows: npt.NDArray[np.bool_]) -> Ints | None:
+        """Cluster of each of some rows, numbered without gaps; None without clusters."""
+        return None if self.clusters is None else renumbered(self.clusters[rows])
 
     @cached_property
     def cluster_tables(self) -> Ints | None:
@@ -86,6 +106,15 @@ class Cases:
         groups = int(own.max()) + 1 if len(own) else 0
         return np.bincount(codes, minlength=groups * k * k).reshape(groups, k, k)
 
+    @cached_property
+    def weights(self) -> Floats | None:
+        """``(n,)`` 1 over the chance that a row's truth came to be known; None where not logged."""
+        if "propensity" not in self.columns:
+            return None
+        chance = self.floats("propensity")
+        with np.errstate(divide="ignore"):
+            return 1 / chance
+
     def sums(self, values: Floats, rows: npt.NDArray[np.bool_] | None = None) -> Floats:
         """``(G, 2)`` sum and number of some rows' values by cluster; every row its own without.
 
@@ -94,35 +123,82 @@ class Cases:
             rows: ``(n,)`` which rows are chosen; the labelled ones where left out.
         """
         chosen = self.labelled if rows is None else rows
-        pairs = np.column_stack([values, np.ones(len(values))])
+        return self._by_cluster(np.column_stack([values, np.ones(len(values))]), chosen)
+
+    def weighable(self, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Of some rows those that a propensity speaks of: the labelled ones, where it is logged."""
+        return rows if self.weights is None else rows & self.labelled
+
+    def weighted_sums(self, values: Floats, rows: npt.NDArray[np.bool_]) -> Floats:
+        """As :meth:`sums`, both columns weighted where propensities are logged."""
+        weights = np.ones(len(values)) if self.weights is None else self.weights[rows]
+        return self._by_cluster(np.column_stack([weights * values, weights]), rows)
+
+    def _by_cluster(self, pairs: Floats, rows: npt.NDArray[np.bool_]) -> Floats:
         if self.clusters is None:
             return pairs
-        return cluster_sums(pairs, renumbered(self.clusters[chosen]))
+        return cluster_sums(pairs, renumbered(self.clusters[rows]))
+
+    def mean(self, values: Floats, rows: npt.NDArray[np.bool_]) -> float:
+        """Mean of some rows' values, weighted where propensities are logged."""
+        total, n = self.weighted_sums(values, rows).sum(axis=0)
+        return float(total / n)
 
 
 def renumbered(codes: Ints) -> Ints:
-    """The same groups, numbered 0, 1, … in the order of their first row."""
-    return pd.factorize(codes)[0].astype(np.int64)
+    """The same groups, numbered 0, 1, … in the order of their codes."""
+    present = np.zeros(int(codes.max()) + 1 if len(codes) else 0, np.bool_)
+    present[codes] = True
+    return (np.cumsum(present) - 1)[codes]
 
 
-def cases(decisions: pd.DataFrame, given: JudgeParameters) -> Cases:
+def numbered(names: npt.NDArray[np.object_]) -> tuple[list[Any], Ints]:
+    """Distinct names in the order of their first row, and the number of each row's name."""
+    known: dict[Any, int] = {}
+    codes = [known.setdefault(name, len(known)) for name in names.tolist()]
+    return list(known), np.array(codes, np.int64)
+
+
+def cases(
+    decisions: "pd.DataFrame | Mapping[str, npt.NDArray[Any]]", given: JudgeParameters
+) -> Cases:
     """The decisions with verdict and truth in place.
 
     Raises:
         LlmopsError: ``judge-no-cut`` for scores outside [0, 1] without a cut.
     """
-    frame = decisions.copy(deep=False)
-    if "judge" not in frame and "score" in frame:
-        frame["judge"] = _cut(frame["score"].to_numpy(dtype=np.float64), given.cut)
-    if given.kind == "pairwise" and "judge_swapped" in frame:
-        frame["judge_first"] = frame["judge"]
-        both = (frame[name].to_numpy(dtype=np.int64) for name in ("judge", "judge_swapped"))
-        frame["judge"] = combined(*both)
-    derived = "gold" not in frame and "weak_correct" in frame and given.kind == "binary"
+    columns = {str(name): np.asarray(values) for name, values in decisions.items()}
+    if "judge" not in columns and "score" in columns:
+        columns["judge"] = _cut(columns["score"].astype(np.float64), given.cut)
+    if given.kind == "pairwise" and "judge_swapped" in columns:
+        columns["judge_first"] = columns["judge"]
+        both = (columns[name].astype(np.int64) for name in ("judge", "judge_swapped"))
+        columns["judge"] = combined(*both)
+    derived = "gold" not in columns and "weak_correct" in columns and given.kind == "binary"
     if derived:
-        frame["gold"] = frame["weak_correct"]
-    judge, gold = (_codes(frame, name, len(given.names)) for name in ("judge", "gold"))
-    return Cases(frame, given.names, judge, gold, _clusters(frame), from_outcome=derived)
+        columns["gold"] = columns["weak_correct"]
+    outcomes = [f"tier_{code}_correct" for code in range(len(given.tiers))]
+    if "gold" not in columns and outcomes and set(outcomes) <= columns.keys():
+        columns["gold"] = _cheapest_that_will_do(columns, outcomes)
+        derived = True
+    rows = max(map(len, columns.values()), default=0)
+    judge, gold = (_codes(columns.get(name), rows, len(given.names)) for name in ("judge", "gold"))
+    return Cases(columns, given.names, judge, gold, _clusters(columns), from_outcome=derived)
+
+
+def best_tier(quality: Floats) -> Ints:
+    """``(n,)`` the cheapest tier with the best outcome; the cheapest where none does better.
+
+    Args:
+        quality: ``(n, k)`` outcomes by tier, cheapest first.
+    """
+    return quality.argmax(axis=1).astype(np.int64)
+
+
+def _cheapest_that_will_do(columns: Mapping[str, npt.NDArray[Any]], names: list[str]) -> Ints:
+    quality = np.column_stack([columns[name].astype(np.float64) for name in names])
+    known = np.isfinite(quality).all(axis=1)
+    return np.where(known, best_tier(np.nan_to_num(quality)), len(names))
 
 
 def combined(first: Ints, second: Ints) -> Ints:
@@ -152,18 +228,16 @@ def _cut(scores: Floats, cut: float | None) -> Ints:
     return np.where(known, (scores >= cut).astype(np.int64), 2)
 
 
-def _codes(frame: pd.DataFrame, name: str, missing: int) -> Ints:
-    if name not in frame:
-        return np.full(len(frame), missing, np.int64)
-    return frame[name].to_numpy(dtype=np.int64)
+def _codes(column: npt.NDArray[Any] | None, rows: int, missing: int) -> Ints:
+    return np.full(rows, missing, np.int64) if column is None else column.astype(np.int64)
 
 
-def _clusters(frame: pd.DataFrame) -> Ints | None:
-    if "cluster" not in frame:
+def _clusters(columns: Mapping[str, npt.NDArray[Any]]) -> Ints | None:
+    if "cluster" not in columns:
         return None
-    names = frame["cluster"].to_numpy(dtype=object)
-    codes = pd.factorize(names)[0].astype(np.int64)
+    names, codes = numbered(columns["cluster"].astype(object))
     # A row without a cluster is one of its own.
-    alone = np.array([name in {"", None} for name in names])
+    nameless = [at for at, name in enumerate(names) if name is None or name != name or name == ""]  # noqa: PLR0124 - NaN
+    alone = np.isin(codes, nameless)
     codes[alone] = len(names) + np.arange(int(alone.sum()))
     return renumbered(codes)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from llmops_cli.stats.beta import student_quantile
 from llmops_cli.stats.intervals import Interval, wilson
 
 __all__ = ["difference_interval", "ratio_interval"]
@@ -28,15 +29,13 @@ def ratio_interval(sums: Floats, level: float) -> Interval | None:
         Linearised ratio with Student's quantile: Cochran (1977), Sampling Techniques, section
         6.4. With a second column of ones it is the interval of a mean.
     """
-    from scipy.special import stdtrit  # noqa: PLC0415 - scipy is slow to load
-
     groups, total = len(sums), float(sums[:, 1].sum())
     if groups < _FEW or total == 0:
         return None
     value = float(sums[:, 0].sum()) / total
     residuals = sums[:, 0] - value * sums[:, 1]
     error = math.sqrt(groups / (groups - 1) * float((residuals**2).sum())) / abs(total)
-    reach = float(stdtrit(groups - 1, 0.5 + level / 2)) * error
+    reach = student_quantile(groups - 1, 0.5 + level / 2) * error
     return Interval(value - reach, value + reach)
 
 

@@ -14,9 +14,12 @@ from llmops_cli.report import Column, Measure, Series, Table
 from llmops_cli.stats.calibration import (
     brier_split,
     calibration_error,
+    equal_mass_bins,
     reliability_table,
     spiegelhalter,
 )
+from llmops_cli.stats.intervals import Interval
+from llmops_cli.stats.score_intervals import brier_intervals, risk_coverage_intervals
 from llmops_cli.stats.selective import risk_coverage
 
 __all__ = ["Stated", "coverage", "stated"]
@@ -58,41 +61,66 @@ def stated(given: Cases, parameters: JudgeParameters) -> Stated | None:
     z = spiegelhalter(probability, outcome)
     n, level = len(probability), parameters.level
     squares = given.sums((probability - outcome) ** 2, rows)
+    around = brier_intervals(
+        probability, outcome, equal_mass_bins(probability, outcome), given.clusters_of(rows),
+        level=level, seed=parameters.seed,
+    )  # fmt: skip
+    error, reliability, resolution, uncertainty = (
+        (None,) * 4 if around is None
+        else (around.calibration_error, around.reliability, around.resolution, around.uncertainty)
+    )  # fmt: skip
     measures = (
-        _bare("calibration_error", f"calibration error of the {what}", gap, n,
-              f"equal-mass bins; {chance:.3f} of it is expected by chance alone"),
+        _estimated("calibration_error", f"calibration error of the {what}", gap, error, (n, level),
+                   f"equal-mass bins; {chance:.3f} of it is expected by chance alone"),
         estimate("brier", f"Brier score of the {what}", split.score,
                  ratio_interval(squares, level), level=level, n=n, unit="",
                  method="Student over rows or clusters"),
-        _bare("brier_reliability", "Brier: miscalibration", split.reliability, n, "Murphy 1973"),
-        _bare("brier_resolution", "Brier: resolution", split.resolution, n, "Murphy 1973"),
-        _bare("brier_uncertainty", "Brier: uncertainty", split.uncertainty, n, "Murphy 1973"),
+        *(
+            _estimated(f"brier_{name}", f"Brier: {label}", value, interval, (n, level),
+                       "Murphy 1973; bootstrap")
+            for name, label, value, interval in (
+                ("reliability", "miscalibration", split.reliability, reliability),
+                ("resolution", "resolution", split.resolution, resolution),
+                ("uncertainty", "uncertainty", split.uncertainty, uncertainty),
+            )
+        ),
         _bare("calibration_p_value", "p-value of being calibrated",
               math.erfc(abs(z) / math.sqrt(2)) if math.isfinite(z) else None, n,
               "Spiegelhalter 1986, two-sided"),
     )  # fmt: skip
     surer = _surer(given)
-    area, curve = _risk(given, surer) if surer is not None else ((), ())
+    area, curve = _risk(given, surer, parameters) if surer is not None else ((), ())
     return Stated((*measures, *area), (_table(what, probability, outcome, level),), curve)
 
 
 def _probabilities(
     given: Cases,
 ) -> tuple[str, npt.NDArray[np.bool_], Floats, Floats] | None:
-    frame = given.frame
-    if "confidence" in frame:
-        values = frame["confidence"].to_numpy(dtype=np.float64)
+    if "confidence" in given.columns:
+        values = given.floats("confidence")
         rows = given.answered & np.isfinite(values)
         if rows.any():
             outcome = (given.judge == given.gold)[rows].astype(np.float64)
             return "confidence", rows, values[rows], outcome
-    if "score" in frame and len(given.names) == 2:  # noqa: PLR2004 - yes and no
-        values = frame["score"].to_numpy(dtype=np.float64)
+    if "score" in given.columns and len(given.names) == 2:  # noqa: PLR2004 - yes and no
+        values = given.floats("score")
         rows = given.labelled & np.isfinite(values)
         known = values[rows]
         if rows.any() and known.min() >= 0 and known.max() <= 1:
             return "score", rows, known, (given.gold == 1)[rows].astype(np.float64)
     return None
+
+
+def _estimated(
+    name: str,
+    label: str,
+    value: float,
+    interval: Interval | None,
+    size: tuple[int, float],
+    method: str,
+) -> Measure:
+    n, level = size
+    return estimate(name, label, value, interval, level=level, n=n, unit="", method=method)
 
 
 def _bare(name: str, label: str, value: float | None, n: int, method: str) -> Measure:
@@ -101,20 +129,27 @@ def _bare(name: str, label: str, value: float | None, n: int, method: str) -> Me
 
 def _surer(given: Cases) -> Floats | None:
     """How sure the judge is of each labelled decision; minus infinity where it abstains."""
-    if "confidence" not in given.frame:
+    if "confidence" not in given.columns:
         return None
-    values = given.frame["confidence"].to_numpy(dtype=np.float64)
+    values = given.floats("confidence")
     silent = ~np.isfinite(values) | (given.judge == given.missing)
     return np.where(silent, -np.inf, values)[given.labelled]
 
 
-def _risk(given: Cases, surer: Floats) -> tuple[tuple[Measure, ...], tuple[Series, ...]]:
-    found = risk_coverage(surer, 1 - given.right)
+def _risk(
+    given: Cases, surer: Floats, parameters: JudgeParameters
+) -> tuple[tuple[Measure, ...], tuple[Series, ...]]:
+    wrong = 1 - given.right
+    found, size = risk_coverage(surer, wrong), (len(surer), parameters.level)
+    area, excess = risk_coverage_intervals(
+        surer, wrong, given.labelled_clusters, level=parameters.level, seed=parameters.seed
+    ) or (None, None)
     measures = (
-        _bare("risk_coverage_area", "area under risk and coverage", found.area, len(surer),
-              "mean error over all coverages, surest first (AURC)"),
-        _bare("risk_coverage_excess", "of it, by a wrong order of sureness", found.excess_area,
-              len(surer), "area less that of a judge who knows when it is right"),
+        _estimated("risk_coverage_area", "area under risk and coverage", found.area, area, size,
+                   "mean error over all coverages, surest first (AURC); bootstrap"),
+        _estimated("risk_coverage_excess", "of it, by a wrong order of sureness",
+                   found.excess_area, excess, size,
+                   "area less that of a judge who knows when it is right; bootstrap"),
     )  # fmt: skip
     at = np.unique(np.linspace(0, len(found.coverage) - 1, _CURVE).round().astype(int))
     curve = Series(

@@ -11,6 +11,7 @@ from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.judge.reliability import estimate
 from llmops_cli.report import Column, Finding, Measure, Table
 from llmops_cli.stats.agreement import Confusion
+from llmops_cli.stats.bootstrap import bootstrap_statistic, cluster_sums
 from llmops_cli.stats.clustering import clustered_share_interval, clustering
 from llmops_cli.stats.intervals import Interval, wilson
 from llmops_cli.stats.prediction_powered import (
@@ -59,7 +60,8 @@ class Corrected:
 
 def corrected(given: Cases, parameters: JudgeParameters) -> Corrected | None:
     """The estimates, where a judged log has labels for a part of it; None elsewhere."""
-    if parameters.kind != "binary":
+    # Both corrections take the labels for a random sample, which weighted ones are not.
+    if parameters.kind != "binary" or given.weights is not None:
         return None
     judged = given.judge != given.missing
     others = judged & ~given.labelled
@@ -70,7 +72,7 @@ def corrected(given: Cases, parameters: JudgeParameters) -> Corrected | None:
     measures = (
         _naive(given, parameters),
         _gold_only(given, parameters),
-        _measure_of(corrected_, int(others.sum()), parameters),
+        _measure_of(corrected_, given, others, parameters),
         *(() if powered is None else (_powered_measure(powered, given, others, parameters),)),
     )
     return Corrected(measures, _findings(corrected_, powered))
@@ -127,19 +129,52 @@ def _rogan_gladen(
     return rogan_gladen(said, int(others.sum()), table, parameters.level)
 
 
-def _measure_of(found: CorrectedShare | None, n: int, parameters: JudgeParameters) -> Measure:
-    refused = found is None or found.refused
+def _measure_of(
+    found: CorrectedShare | None, given: Cases, others: np.ndarray, parameters: JudgeParameters
+) -> Measure:
+    name, label, n = "traffic_rogan_gladen", "Rogan-Gladen, on the unlabelled", int(others.sum())
+    if found is None or found.refused:
+        return estimate(
+            name, label, None, None, level=parameters.level, n=n,
+            method="refused: sensitivity + specificity is not shown to exceed 1",
+        )  # fmt: skip
+    interval: Interval | None = found.interval
+    method = "Lang-Reiczigel"
+    if given.clusters is not None:
+        resampled = _resampled(given, others, parameters)
+        method = "wider of Lang-Reiczigel and cluster bootstrap"
+        interval = resampled and Interval(
+            min(found.interval.low, resampled.low), max(found.interval.high, resampled.high)
+        )
     return estimate(
-        "traffic_rogan_gladen",
-        "Rogan-Gladen, on the unlabelled",
-        None if found is None else found.value,
-        None if refused or found is None else found.interval,
-        level=parameters.level,
-        n=n,
-        method="refused: sensitivity + specificity is not shown to exceed 1"
-        if refused
-        else "Lang-Reiczigel; rows taken as independent",
+        name, label, found.value, interval, level=parameters.level, n=n, method=method
+    )  # fmt: skip
+
+
+def _resampled(given: Cases, others: np.ndarray, parameters: JudgeParameters) -> Interval | None:
+    """The corrected share over resampled clusters, labelled and unlabelled rows together."""
+    known, yes = given.labelled, given.judge == 1
+    parts = (
+        others, others & yes,
+        known & (given.gold == 1), known & (given.gold == 1) & yes,
+        known & (given.gold == 0), known & (given.gold == 0) & ~yes,
+    )  # fmt: skip
+    rows = known | others
+    own = given.clusters_of(rows)
+    if own is None or own.max() < 1:
+        return None
+    sums = cluster_sums(np.column_stack([part[rows] for part in parts]).astype(np.float64), own)
+    return bootstrap_statistic(
+        sums, _corrected_share, level=parameters.level, resamples=1000, seed=parameters.seed
     )
+
+
+def _corrected_share(totals: np.ndarray) -> np.ndarray:
+    n, said, positives, hits, negatives, rejections = totals.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        specificity = rejections / negatives
+        share = (said / n + specificity - 1) / (hits / positives + specificity - 1)
+    return np.clip(share, 0.0, 1.0)
 
 
 def _powered(

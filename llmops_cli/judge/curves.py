@@ -5,42 +5,48 @@ judge did stands beside it.
 """
 
 import numpy as np
+import numpy.typing as npt
 
-from llmops_cli.judge.economics import Prices
+from llmops_cli.judge.spending import Prices
 from llmops_cli.report import Column, Scalar, Series, Table
 from llmops_cli.stats.deferral import Deferral
 
 __all__ = ["frontier", "reliability_curves", "reliability_table"]
 
+Floats = npt.NDArray[np.float64]
+
 _RATES = np.linspace(0.5, 1.0, 11)
 _SENSITIVITIES = np.linspace(0.5, 1.0, 6)
 
 
+def _by_formula(kinds: Deferral, paid: Prices | None) -> tuple[Floats, Floats | None]:
+    """Points gained at every reliability, and the cost over that of the strong model."""
+    gained = 100 * (np.asarray(kinds.quality(_RATES, _RATES)) - kinds.dear)
+    if paid is None:
+        return gained, None
+    cost = kinds.cost(_RATES, _RATES, kept=paid.kept, dear=paid.strong)
+    return gained, np.asarray(cost) / paid.strong
+
+
 def reliability_curves(kinds: Deferral, paid: Prices | None) -> tuple[Series, ...]:
     """Quality gained, and cost where it is known, of a judge right with probability r."""
-    x = tuple(np.round(_RATES, 3).tolist())
-    gained = 100 * (np.asarray(kinds.quality(_RATES, _RATES)) - kinds.dear)
-    quality = Series(
-        name="quality_by_reliability",
-        title="Quality gained over the strong model alone, points",
-        x_label="reliability",
-        y_label="points",
-        x=x,
-        y=tuple(np.round(gained, 9).tolist()),
-    )
-    if paid is None:
+    gained, cost = _by_formula(kinds, paid)
+    title = "Quality gained over the strong model alone, points"
+    quality = _curve("quality_by_reliability", title, "points", gained)
+    if cost is None:
         return (quality,)
-    cost = kinds.cost(_RATES, _RATES, kept=paid.kept, dear=paid.strong)
-    return (
-        quality,
-        Series(
-            name="cost_by_reliability",
-            title="Cost, of the strong model alone",
-            x_label="reliability",
-            y_label="share",
-            x=x,
-            y=tuple(np.round(np.asarray(cost) / paid.strong, 9).tolist()),
-        ),
+    title = "Cost, of the strong model alone"
+    return quality, _curve("cost_by_reliability", title, "share", cost)
+
+
+def _curve(name: str, title: str, y_label: str, values: Floats) -> Series:
+    return Series(
+        name=name,
+        title=title,
+        x_label="reliability",
+        y_label=y_label,
+        x=tuple(np.round(_RATES, 3).tolist()),
+        y=tuple(np.round(values, 9).tolist()),
     )
 
 
@@ -54,15 +60,12 @@ def reliability_table(
         paid: mean costs, where they are known.
         judge: accuracy of this judge, and what it really gained and cost.
     """
-    gained = 100 * (np.asarray(kinds.quality(_RATES, _RATES)) - kinds.dear)
-    rows: list[tuple[Scalar, ...]] = []
-    for rate, points in zip(_RATES.tolist(), gained.tolist(), strict=True):
-        share = (
-            None
-            if paid is None
-            else float(kinds.cost(rate, rate, kept=paid.kept, dear=paid.strong)) / paid.strong
-        )
-        rows.append(_row("by formula", rate, points, share))
+    gained, cost = _by_formula(kinds, paid)
+    shares = [None] * len(_RATES) if cost is None else cost.tolist()
+    rows = [
+        _row("by formula", *figures)
+        for figures in zip(_RATES.tolist(), gained.tolist(), shares, strict=True)
+    ]
     accuracy, points, share = judge
     rows.append(_row("this judge, as logged", accuracy, points, share))
     rows.sort(key=lambda row: float(row[1] or 0.0))

@@ -10,6 +10,7 @@ from llmops_cli.judge.clustered import difference_interval
 from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.judge.reliability import estimate, rate
 from llmops_cli.judge.thresholds import best_cut, cut_scores
+from llmops_cli.judge.weighted import effective_rows
 from llmops_cli.report import Finding, Measure
 from llmops_cli.stats.clustering import clustering
 from llmops_cli.stats.intervals import Interval
@@ -54,6 +55,10 @@ def _effective(given: Cases, values: Floats, rows: Rows) -> Share:
     n = len(values)
     if not n:
         return 0.0, 0.0
+    # Verdicts are all known; only truths came to be known by chance.
+    if given.weights is not None and rows is given.labelled:
+        n = effective_rows(given, values, rows)
+        return n * given.mean(values, rows), n
     sums = given.sums(values, rows)
     effect = 1.0
     if given.clusters is not None:

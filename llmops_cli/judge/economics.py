@@ -10,6 +10,8 @@ from llmops_cli.judge.clustered import ratio_interval
 from llmops_cli.judge.kernel import Tally
 from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.judge.reliability import Accuracy, estimate
+from llmops_cli.judge.spending import costs, outcomes, times
+from llmops_cli.judge.weighted import weighted_interval
 from llmops_cli.report import Measure
 from llmops_cli.stats.bootstrap import bootstrap_ratio
 from llmops_cli.stats.clustering import clustered_share_interval, clustering
@@ -17,12 +19,11 @@ from llmops_cli.stats.deferral import Deferral
 from llmops_cli.stats.intervals import Interval, clopper_pearson
 from llmops_cli.stats.paired import paired_difference
 
-__all__ = ["BreakEven", "Prices", "break_even", "deferral", "following", "margin", "prices"]
+__all__ = ["BreakEven", "break_even", "deferral", "following", "margin"]
 
 Floats = npt.NDArray[np.float64]
 
 _FEW = 2
-_COSTS = ("weak_cost_usd", "strong_cost_usd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +60,37 @@ def break_even(counts: Tally, given: Cases, level: float, seed: int = 0) -> Brea
     if counts.paired == 0:
         return None
     strong, weak = counts.only_strong, counts.only_weak
-    n = strong + weak
+    n = strong + weak if _won(given)[1].any() else 0
     intervals = [_share(given, strong, n, at, seed) if n else None for at in (level, 0.95)]
-    clustered = " and clusters" if given.clusters is not None else ""
+    if given.weights is not None:
+        method = "discordant pairs, weighted by 1 / propensity"
+    else:
+        clustered = " and clusters" if given.clusters is not None else ""
+        method = f"Clopper-Pearson over discordant pairs{clustered}"
+    value = given.mean(*_won(given)) if n else None
     measure = estimate(
-        "break_even_reliability", "break-even reliability r*", strong / n if n else None,
-        intervals[0], level=level, n=n,
-        method=f"Clopper-Pearson over discordant pairs{clustered}" if n else "no discordant pair",
+        "break_even_reliability", "break-even reliability r*", value, intervals[0],
+        level=level, n=n, method=method if n else "no discordant pair",
     )  # fmt: skip
     return BreakEven(strong, weak, measure, intervals[1])
 
 
+def _won(given: Cases) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Of the rows on which the models differ: 1 where the strong one is right; and those rows."""
+    weak_right, strong_right = outcomes(given)
+    differ = (weak_right != strong_right) & (weak_right < _FEW) & (strong_right < _FEW)
+    differ = given.weighable(differ)
+    return strong_right[differ].astype(np.float64), differ
+
+
 def _share(given: Cases, strong: int, n: int, level: float, seed: int) -> Interval:
+    won, differ = _won(given)
+    if given.weights is not None:
+        return weighted_interval(given, won, differ, level)
     exact = clopper_pearson(strong, n, level)
     if given.clusters is None:
         return exact
-    weak_right, strong_right = _outcomes(given)
-    differ = (weak_right != strong_right) & (weak_right < _FEW) & (strong_right < _FEW)
-    sums = given.sums(strong_right[differ].astype(np.float64), differ)
+    sums = given.sums(won, differ)
     if len(sums) < _FEW:
         return Interval(0.0, 1.0)
     found = (
@@ -85,13 +99,6 @@ def _share(given: Cases, strong: int, n: int, level: float, seed: int) -> Interv
         bootstrap_ratio(sums, level=level, seed=seed),
     )
     return Interval(min(i.low for i in found), max(i.high for i in found))
-
-
-def _outcomes(given: Cases) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    weak, strong = (
-        given.frame[name].to_numpy(dtype=np.int64) for name in ("weak_correct", "strong_correct")
-    )
-    return weak, strong
 
 
 def margin(found: Accuracy, bounds: Interval, even: BreakEven, around: Interval | None) -> Measure:
@@ -142,17 +149,25 @@ def following(given: Cases, counts: Tally, parameters: JudgeParameters) -> tuple
     if n == 0:
         return ()
     gained, lost = int(routed[1, 1, 0]), int(routed[1, 0, 1])
-    escalated = int(routed[0].sum())
-    quality = float(routed[1, 1].sum() + routed[0, :, 1].sum()) / n
-    strong = float(routed[:, :, 1].sum()) / n
+    weak, strong = outcomes(given)
+    rows = given.weighable((given.judge < _FEW) & (weak < _FEW) & (strong < _FEW))
+    if not rows.any():
+        return ()
+    followed = np.where(given.judge == 1, weak, strong)
+    means = (
+        ("escalation", "escalated to the strong model", given.judge == 0),
+        ("quality_following", "quality, following the judge", followed),
+        ("quality_strong", "quality, strong model alone", strong),
+    )
     return (
         _difference(given, gained, lost, n, parameters),
         *costs(given, parameters),
-        *_independent(counts, 100 * (gained - lost) / n, n),
-        _sum("escalation", "escalated to the strong model", escalated / n, n),
-        _sum("quality_following", "quality, following the judge", quality, n),
-        _sum("quality_strong", "quality, strong model alone", strong, n),
-        *_times(given, parameters),
+        *(_independent(counts, 100 * (gained - lost) / n, n) if given.weights is None else ()),
+        *(
+            _sum(name, label, given.mean(values[rows].astype(np.float64), rows), n)
+            for name, label, values in means
+        ),
+        *times(given, parameters),
     )
 
 
@@ -166,15 +181,18 @@ def _difference(
     level = parameters.level
     around: Interval | None = paired_difference(gained, lost, n, level)
     method = "paired difference with the strong model alone, Bonett-Price"
-    if given.clusters is not None:
-        weak, strong = _outcomes(given)
-        rows = (given.judge < _FEW) & (weak < _FEW) & (strong < _FEW)
+    value = (gained - lost) / n
+    if given.clusters is not None or given.weights is not None:
+        weak, strong = outcomes(given)
+        rows = given.weighable((given.judge < _FEW) & (weak < _FEW) & (strong < _FEW))
         gain = np.where(given.judge == 1, weak - strong, 0)[rows].astype(np.float64)
-        around = ratio_interval(given.sums(gain, rows), level)
-        method = "paired difference with the strong model alone, over clusters"
+        value = given.mean(gain, rows)
+        around = ratio_interval(given.weighted_sums(gain, rows), level)
+        over = "over clusters" if given.weights is None else "weighted by 1 / propensity"
+        method = f"paired difference with the strong model alone, {over}"
     scaled = None if around is None else Interval(100 * around.low, 100 * around.high)
     return estimate(
-        "quality_difference", "quality gained by following", 100 * (gained - lost) / n, scaled,
+        "quality_difference", "quality gained by following", 100 * value, scaled,
         level=level, n=n, unit="points", method=method,
     )  # fmt: skip
 
@@ -196,85 +214,4 @@ def _independent(counts: Tally, logged: float, n: int) -> tuple[Measure, ...]:
                 method="from sensitivity, specificity and the four kinds of request"),
         Measure(name="correlation_of_errors", label="what that formula misses",
                 value=logged - value, unit="points", n=n, method="logged less formula"),
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Mean cost of a request, in USD.
-
-    Attributes:
-        kept: the weak model and the judge, which every request pays.
-        strong: the strong model.
-    """
-
-    kept: float
-    strong: float
-
-
-def prices(given: Cases) -> Prices | None:
-    """Mean logged costs; None without them."""
-    found = _paid(given)
-    if found is None or not found[1].mean() > 0:
-        return None
-    kept, strong, _ = found
-    return Prices(float(kept.mean()), float(strong.mean()))
-
-
-def _paid(given: Cases) -> tuple[Floats, Floats, npt.NDArray[np.bool_]] | None:
-    return _spent(given, _COSTS, "judge_cost_usd")
-
-
-def _spent(
-    given: Cases, names: tuple[str, str], judge: str
-) -> tuple[Floats, Floats, npt.NDArray[np.bool_]] | None:
-    if not set(names) <= set(given.frame.columns):
-        return None
-    weak, strong = (given.frame[name].to_numpy(dtype=np.float64) for name in names)
-    own = (
-        given.frame[judge].to_numpy(dtype=np.float64)
-        if judge in given.frame
-        else np.zeros(len(given.frame))
-    )
-    known = (given.judge < _FEW) & np.isfinite(weak) & np.isfinite(strong) & np.isfinite(own)
-    return ((weak + own)[known], strong[known], known) if known.any() else None
-
-
-def costs(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
-    """Cost of following the judge over that of the strong model alone."""
-    found = _paid(given)
-    if found is None:
-        return ()
-    kept, strong, rows = found
-    spent = kept + (given.judge[rows] == 0) * strong
-    sums = np.column_stack([given.sums(spent, rows)[:, 0], given.sums(strong, rows)[:, 0]])
-    alone = float(strong.sum())
-    return (
-        estimate(
-            "cost_ratio", "cost, of the strong model alone",
-            float(spent.sum()) / alone if alone > 0 else None,
-            ratio_interval(sums, parameters.level),
-            level=parameters.level, n=len(strong),
-            method="logged USD: weak + judge + strong where escalated",
-        ),
-    )  # fmt: skip
-
-
-def _times(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
-    """Mean time to the answer, one model after the other, and that of the strong model alone."""
-    found = _spent(given, ("weak_latency_s", "strong_latency_s"), "judge_latency_s")
-    if found is None:
-        return ()
-    kept, strong, rows = found
-    taken = kept + (given.judge[rows] == 0) * strong
-    return tuple(
-        estimate(
-            name, label, float(values.mean()), ratio_interval(given.sums(values, rows), level),
-            level=level, n=len(values), unit="s", method="logged, weak then judge then strong",
-        )
-        for level in (parameters.level,)
-        for name, label, values in (
-            ("latency_following", "mean time, following the judge", taken),
-            ("latency_strong", "mean time, strong model alone", strong),
-        )
     )  # fmt: skip

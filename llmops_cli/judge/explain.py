@@ -19,6 +19,44 @@ def explanations(evidence: Evidence, counts: Tally) -> tuple[Explanation, ...]:
         items += [_kappa(evidence), *_more(evidence)]
     if evidence.even is not None:
         items.append(_break_even(evidence, counts))
+    if found is not None and found.effective is not None:
+        items.append(_weights(found, found.effective))
+    return (*items, *_routed(evidence))
+
+
+def _weights(found: Accuracy, effective: float) -> Explanation:
+    return Explanation(
+        of="weighted figures",
+        formula="sum(x / propensity) / sum(1 / propensity) over labelled decisions",
+        numbers=(("labelled", found.labelled), ("worth, drawn evenly", effective)),
+        assumptions=("only the propensity decided whether the row's truth came to be known",),
+        source="self-normalised inverse propensity: Hajek 1971; effective size: Kish 1965",
+    )
+
+
+def _routed(evidence: Evidence) -> tuple[Explanation, ...]:
+    """The figures that only some logs have."""
+    columns = evidence.given.columns.keys()
+    items: list[Explanation] = []
+    if "tier_0_correct" in columns:
+        items.append(
+            Explanation(
+                of="following the judge's tier",
+                formula="mean outcome of the tier it says, less that of one tier for all",
+                assumptions=("every tier's model answered every decision that is counted",),
+                source="paired differences of logged outcomes; the oracle takes the cheapest of "
+                "the best",
+            )
+        )
+    if {"weak_correct", "strong_correct"} <= columns and {"score", "confidence"} & columns:
+        items.append(
+            Explanation(
+                of="APGR and CPT",
+                formula="(quality - weak) / (strong - weak) against the share of strong calls",
+                assumptions=("cuts at the deciles of the score, kept while rows are resampled",),
+                source="Ong et al. 2024 (RouteLLM); where nothing falls CPT interpolates",
+            )
+        )
     return tuple(items)
 
 

@@ -16,12 +16,12 @@ _FEW_CLUSTERS = 20
 def own_findings(
     given: Cases, parameters: JudgeParameters, found: Accuracy | None, even: BreakEven | None
 ) -> tuple[Finding, ...]:
-    """Warnings about missing, one-sided, clustered or constant labels."""
+    """Warnings about missing, one-sided or clustered labels."""
     if found is None:
         return ()
     candidates = (
         _abstained(given),
-        _one_class(given, parameters),
+        _missing_tier(given, parameters),
         _majority(given, found),
         _clusters(found),
         _no_outcomes(parameters, even),
@@ -49,7 +49,9 @@ def _gold_from_outcome(given: Cases) -> Finding | None:
     return Finding(
         slug="judge-gold-from-outcome",
         severity="note",
-        message="there is no gold column: the weak model's outcome is taken as the truth",
+        message="there is no gold column: the weak model's outcome is taken as the truth"
+        if "weak_correct" in given.columns
+        else "there is no gold column: the cheapest tier with the best outcome is the truth",
     )
 
 
@@ -78,27 +80,17 @@ def _abstained(given: Cases) -> Finding | None:
     )
 
 
-def _one_class(given: Cases, parameters: JudgeParameters) -> Finding | None:
+def _missing_tier(given: Cases, parameters: JudgeParameters) -> Finding | None:
     counts = given.table.sum(axis=0)
-    if (counts > 0).sum() > 1:
-        absent = [name for name, n in zip(given.names, counts, strict=True) if not n]
-        if parameters.kind != "tiers" or not absent:
-            return None
-        return Finding(
-            slug="judge-missing-tier",
-            severity="warning",
-            message=f"no decision truly needs {' or '.join(absent)}: nothing is known about it",
-            hint="label decisions of every tier",
-        )
-    only = given.names[int(counts.argmax())]
-    if parameters.kind == "binary":
-        only = "will do" if counts[1] else "will not do"
-    what = "the weak answer " if parameters.kind == "binary" else "the truth is "
+    absent = [name for name, n in zip(given.names, counts, strict=True) if not n]
+    # Truths of one kind alone are a matter of the audit.
+    if parameters.kind != "tiers" or not absent or (counts > 0).sum() == 1:
+        return None
     return Finding(
-        slug="judge-one-class",
+        slug="judge-missing-tier",
         severity="warning",
-        message=f"in every labelled decision {what}{only}: nothing is known about the other case",
-        hint="label decisions of every kind",
+        message=f"no decision truly needs {' or '.join(absent)}: nothing is known about it",
+        hint="label decisions of every tier",
     )
 
 
@@ -132,9 +124,9 @@ def _clusters(found: Accuracy) -> Finding | None:
 
 
 def _without_confidence(given: Cases) -> Finding | None:
-    if "confidence" not in given.frame:
+    if "confidence" not in given.columns:
         return None
-    values = given.frame["confidence"].to_numpy(dtype=np.float64)
+    values = given.floats("confidence")
     lacking = int((given.answered & ~np.isfinite(values)).sum())
     if not lacking:
         return None

@@ -66,8 +66,8 @@ def in_order(given: Cases) -> npt.NDArray[np.float64]:
     """
     rows = np.flatnonzero(given.labelled)
     order = np.arange(len(rows))
-    if "timestamp" in given.frame:
-        times = given.frame["timestamp"].to_numpy(dtype=np.float64)[rows]
+    if "timestamp" in given.columns:
+        times = given.floats("timestamp")[rows]
         order = np.argsort(times, kind="stable")
     right, clusters = given.right[order], given.labelled_clusters
     if clusters is None:
@@ -117,6 +117,11 @@ def _needed(found: Accuracy, bounds: Interval, parameters: JudgeParameters) -> s
     bar, power = parameters.threshold, parameters.power
     if bounds.low > bar or bounds.high <= bar:
         return ""
+    if found.clusters == 1:
+        return (
+            "labels of other clusters (conversations, templates, users): more of this one say "
+            "nothing about them"
+        )
     labels = labels_needed(found.value, bar, power=power)
     if labels is None:
         return (

@@ -1,14 +1,15 @@
 """The counts everything rests on: decisions tallied by verdict, truth and both outcomes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from llmops_cli.stats.agreement import Confusion
 
-__all__ = ["MISSING", "Tally", "labels", "tally"]
+__all__ = ["MISSING", "Tally", "tally"]
 
 MISSING = 2
 """The code of an absent label; 1 is yes, 0 is no."""
@@ -88,22 +89,16 @@ class Tally:
         return self.cells.sum(axis=1)[:MISSING, :MISSING, :MISSING]
 
 
-def labels(decisions: pd.DataFrame, name: str) -> Ints:
-    """A label column as codes; a column that is not there is missing throughout."""
-    if name not in decisions:
-        return np.full(len(decisions), MISSING, np.int64)
-    return decisions[name].to_numpy(dtype=np.int64)
-
-
-def tally(decisions: pd.DataFrame) -> Tally:
+def tally(columns: Mapping[str, npt.NDArray[Any]]) -> Tally:
     """Count one part of the decisions; tallies of parts add up to that of the whole.
 
     Without a gold column the weak model's outcome is the truth of the verdict: the judge
     says whether the weak answer will do, and it does exactly when it is right.
     """
-    truth = "gold" if "gold" in decisions else "weak_correct"
-    names = ("judge", truth, "weak_correct", "strong_correct")
-    code = np.zeros(len(decisions), np.int64)
-    for name in names:
-        code = 3 * code + labels(decisions, name)
+    rows = max(map(len, columns.values()), default=0)
+    truth = "gold" if "gold" in columns else "weak_correct"
+    code = np.zeros(rows, np.int64)
+    for name in ("judge", truth, "weak_correct", "strong_correct"):
+        code *= MISSING + 1
+        code += columns[name].astype(np.int64) if name in columns else MISSING
     return Tally(np.bincount(code, minlength=81).reshape(3, 3, 3, 3))

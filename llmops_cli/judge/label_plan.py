@@ -59,8 +59,8 @@ def _plain(given: PlanParameters) -> dict[str, Scalar]:
     }
 
 
-def _wanted(given: PlanParameters, accuracy: float) -> int | None:
-    labels = labels_needed(accuracy, given.threshold, power=given.power)
+def _wanted(given: PlanParameters, accuracy: float, confidence: float = 0.95) -> int | None:
+    labels = labels_needed(accuracy, given.threshold, power=given.power, confidence=confidence)
     return None if labels is None else math.ceil(labels * given.design_effect)
 
 
@@ -86,11 +86,7 @@ def _measure(accuracy: float, wanted: int | None) -> Measure:
 
 
 def _budgets(given: PlanParameters) -> Table:
-    rows: list[tuple[Scalar, ...]] = []
-    for accuracy in given.expected:
-        wanted = _wanted(given, accuracy)
-        more = _sequential(given, accuracy, wanted)
-        rows.append((accuracy, wanted, more))
+    sizes = [(accuracy, _wanted(given, accuracy)) for accuracy in given.expected]
     return Table(
         name="label_budgets",
         title=f"Labels that decide {100 * given.threshold:g} % with "
@@ -100,7 +96,7 @@ def _budgets(given: PlanParameters) -> Table:
             Column(name="labels", label="one look", unit="count"),
             Column(name="sprt_mean", label="one by one, on average", unit="count"),
         ),
-        rows=tuple(rows),
+        rows=tuple((at, wanted, _sequential(given, at, wanted)) for at, wanted in sizes),
         note="one by one: Wald's sequential test of the threshold against that accuracy, which "
         "stops when it is sure; its longest run may be several times the average",
     )
@@ -145,15 +141,12 @@ def _strata(given: PlanParameters) -> Table:
     rows: list[tuple[Scalar, ...]] = []
     total = sum(stratum.share for stratum in given.strata)
     for at, stratum in enumerate(given.strata):
-        alone = labels_needed(
-            stratum.accuracy, given.threshold, power=given.power, confidence=confidence
-        )
         rows.append(
             (
                 stratum.name, stratum.share / total, stratum.accuracy,
                 None if even is None else even[1][at],
                 None if best is None else best[1][at],
-                None if alone is None else math.ceil(alone * given.design_effect),
+                _wanted(given, stratum.accuracy, confidence),
             )
         )  # fmt: skip
     rows.append(

@@ -1,7 +1,8 @@
 """Can these labels judge a judge at all? Asked before any figure is believed.
 
 Some findings only warn. Labels that come from the judge itself leave the verdict open, whatever
-the figures say; a log in which nothing can be compared is refused.
+the figures say; a judge that always says the same does not pass, nor one that is held against
+truths of one kind; a log in which nothing can be compared is refused.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import numpy.typing as npt
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.judge.cases import Cases
+from llmops_cli.judge.constant import constant_verdict, tells_apart
+from llmops_cli.judge.one_kind import both_kinds, one_kind
 from llmops_cli.report import Check, Column, Finding, Measure, Table, Verdict
 from llmops_cli.stats.multiplicity import holm
 
@@ -38,7 +41,7 @@ def refuse(given: Cases) -> None:
     Raises:
         LlmopsError: ``judge-all-abstained``.
     """
-    if "judge" in given.frame and given.labelled.any() and not given.answered.any():
+    if "judge" in given.columns and given.labelled.any() and not given.answered.any():
         raise LlmopsError(
             "judge-all-abstained",
             f"none of the {int(given.labelled.sum()):,} labelled decisions has a verdict",
@@ -59,16 +62,19 @@ def audit(given: Cases, copies: tuple[str, ...] = ()) -> Audit:
     own = _own_labels(given)
     same = _identical(given)
     days, table = _days(given)
-    candidates = (own, same, _constant(given), _leak(given), _copied(copies), *days)
-    checks = tuple(_open(item) for item in (own, same) if item and item.severity == "error")
-    return Audit(tuple(item for item in candidates if item is not None), checks, table)
+    constant, single = constant_verdict(given), one_kind(given)
+    candidates = (own, same, constant, single, _leak(given), _copied(copies), *days)
+    checks = [_open(item) for item in (own, same) if item and item.severity == "error"]
+    checks += [tells_apart(given, constant)] if constant else []
+    # A judge that says one thing where one thing is true is already left open.
+    checks += [both_kinds(given, single)] if single and not constant else []
+    return Audit(tuple(item for item in candidates if item is not None), tuple(checks), table)
 
 
 def _own_labels(given: Cases) -> Finding | None:
-    frame = given.frame
-    if not {"labeller", "judge_model"} <= set(frame.columns):
+    if not {"labeller", "judge_model"} <= given.columns.keys():
         return None
-    who, judge = (frame[name].to_numpy(dtype=object) for name in ("labeller", "judge_model"))
+    who, judge = (given.texts(name) for name in ("labeller", "judge_model"))
     own = int(((who == judge) & (judge != "") & given.labelled).sum())
     if not own:
         return None
@@ -112,24 +118,11 @@ def _open(finding: Finding) -> Check:
     )  # fmt: skip
 
 
-def _constant(given: Cases) -> Finding | None:
-    said = np.unique(given.judge[given.judge != given.missing])
-    if len(said) > 1 or len(given.judge) < _SUSPICIOUS:
-        return None
-    return Finding(
-        slug="judge-constant",
-        severity="warning",
-        message=f"the judge gives one and the same verdict, '{given.names[int(said[0])]}', in all "
-        f"{len(given.judge):,} decisions: it tells no request from another",
-        hint="is the prompt's answer parsed rightly, and is the cut of a score right?",
-    )
-
-
 def _leak(given: Cases) -> Finding | None:
     """A confidence or score that splits the truth without one error has seen it."""
     for name in ("score", "confidence"):
-        if name in given.frame and len(given.names) == _FEW:
-            values = given.frame[name].to_numpy(dtype=np.float64)
+        if name in given.columns and len(given.names) == _FEW:
+            values = given.floats(name)
             if name == "confidence":
                 values = np.where(given.judge == 1, values, 1 - values)
             rows = given.answered & np.isfinite(values)
@@ -166,9 +159,9 @@ def _copied(copies: tuple[str, ...]) -> Finding | None:
 
 
 def _days(given: Cases) -> tuple[tuple[Finding, ...], tuple[Table, ...]]:
-    if "timestamp" not in given.frame:
+    if "timestamp" not in given.columns:
         return (), ()
-    times = given.frame["timestamp"].to_numpy(dtype=np.float64)
+    times = given.floats("timestamp")
     rows = given.answered & np.isfinite(times)
     if not rows.any():
         return (), ()

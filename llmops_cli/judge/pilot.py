@@ -1,15 +1,20 @@
 """What a few labels say about how many more will decide."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.judge.cases import Cases, cases
 from llmops_cli.judge.label_strata import Stratum
 from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.judge.reliability import accuracy
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Pilot", "pilot"]
 
@@ -29,7 +34,11 @@ class Pilot:
     strata: tuple[Stratum, ...]
 
 
-def pilot(decisions: pd.DataFrame, kind: str = "binary", names: tuple[str, ...] = ()) -> Pilot:
+def pilot(
+    decisions: "pd.DataFrame | Mapping[str, npt.NDArray[Any]]",
+    kind: str = "binary",
+    names: tuple[str, ...] = (),
+) -> Pilot:
     """Read expectations off a labelled log, half a success and half a failure added to each.
 
     Raises:
@@ -54,9 +63,9 @@ def _expected(hits: int, n: int) -> float:
 
 
 def _strata(given: Cases) -> tuple[Stratum, ...]:
-    if "task" not in given.frame:
+    if "task" not in given.columns:
         return ()
-    tasks = given.frame["task"].to_numpy(dtype=object).astype(str)
+    tasks = given.texts("task").astype(str)
     right = np.zeros(len(tasks))
     right[given.labelled] = given.right
     found: list[Stratum] = []

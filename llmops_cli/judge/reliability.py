@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from llmops_cli.judge.cases import Cases
 from llmops_cli.judge.model import GATE_LEVEL, JudgeParameters
+from llmops_cli.judge.weighted import effective_rows, weighted_interval
 from llmops_cli.report import Measure
 from llmops_cli.stats.bootstrap import bootstrap_ratio
 from llmops_cli.stats.clustering import Clustering, clustered_share_interval, clustering
@@ -31,6 +32,8 @@ class Accuracy:
         clustering: how rows of a cluster resemble each other; None without clusters, or with
             one alone.
         clusters: how many there are; 0 without a cluster column.
+        weighted: the share with rows weighted by inverse propensity; None without propensities.
+        effective: evenly drawn rows that would say as much; None likewise.
     """
 
     correct: int
@@ -40,15 +43,19 @@ class Accuracy:
     strict: Interval
     clustering: Clustering | None
     clusters: int
+    weighted: float | None = None
+    effective: float | None = None
 
     @property
     def value(self) -> float:
         """The share of correct decisions."""
-        return self.correct / self.labelled
+        return self.correct / self.labelled if self.weighted is None else self.weighted
 
     @property
     def design_effect(self) -> float:
         """How many times the variance of independent rows; 1 without clusters."""
+        if self.effective is not None:
+            return self.labelled / self.effective
         if self.clustering is not None:
             return self.clustering.design_effect
         # One cluster is one observation, however many rows it has.
@@ -57,6 +64,11 @@ class Accuracy:
     @property
     def method(self) -> str:
         """How the gate's interval was made."""
+        if self.effective is not None:
+            return (
+                "weighted by 1 / propensity; the wider of Clopper-Pearson at the effective sample "
+                "size and Student; each end a one-sided 95 % bound"
+            )
         if not self.clusters:
             return "Clopper-Pearson, each end a one-sided 95 % bound"
         return (
@@ -74,6 +86,8 @@ def accuracy(given: Cases, parameters: JudgeParameters) -> Accuracy:
     correct, labelled = int(right.sum()), len(right)
     shown = wilson(correct, labelled, parameters.level)
     gate, strict = (clopper_pearson(correct, labelled, level) for level in (GATE_LEVEL, 0.95))
+    if given.weights is not None:
+        return _weighted(given, parameters)
     if given.clusters is None:
         return Accuracy(correct, labelled, shown, gate, strict, None, 0)
     sums = given.sums(right)
@@ -84,6 +98,19 @@ def accuracy(given: Cases, parameters: JudgeParameters) -> Accuracy:
     ]
     shown = _widest(shown, _resampled(sums, parameters.level, parameters.seed))
     return Accuracy(correct, labelled, shown, exact[0], exact[1], found, len(sums))
+
+
+def _weighted(given: Cases, parameters: JudgeParameters) -> Accuracy:
+    right, rows = given.right, given.labelled
+    shown, gate, strict = (
+        weighted_interval(given, right, rows, level)
+        for level in (parameters.level, GATE_LEVEL, 0.95)
+    )
+    return Accuracy(
+        int(right.sum()), len(right), shown, gate, strict, None,
+        0 if given.clusters is None else len(given.sums(right)),
+        given.mean(right, rows), effective_rows(given, right, rows),
+    )  # fmt: skip
 
 
 def _of_clusters(
@@ -164,6 +191,13 @@ def _share(
 ) -> Measure:
     rows, hits = part
     plain = rate(name, label, int((rows & hits).sum()), int(rows.sum()), parameters.level)
+    if given.weights is not None and plain.n:
+        found = hits[rows].astype(np.float64)
+        return estimate(
+            name, label, given.mean(found, rows),
+            weighted_interval(given, found, rows, parameters.level),
+            level=parameters.level, n=plain.n, method="weighted by 1 / propensity",
+        )  # fmt: skip
     if given.clusters is None or not plain.n or plain.value is None:
         return plain
     sums = given.sums(hits[rows].astype(np.float64), rows)

@@ -1,27 +1,35 @@
 """Figures become a Report: the answer in a sentence, the gate, the rates, the break-even."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy.typing as npt
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.judge.agreement import agreement, cost_error, kappa
 from llmops_cli.judge.cases import Cases, cases
 from llmops_cli.judge.confidence import Stated, coverage, stated
+from llmops_cli.judge.constant import CONSTANT
 from llmops_cli.judge.correction import Corrected, corrected
 from llmops_cli.judge.curves import frontier, reliability_curves, reliability_table
 from llmops_cli.judge.drift import drift
-from llmops_cli.judge.economics import BreakEven, break_even, deferral, following, prices
+from llmops_cli.judge.economics import BreakEven, break_even, deferral, following
 from llmops_cli.judge.explain import explanations
 from llmops_cli.judge.findings import own_findings
 from llmops_cli.judge.gate import Evidence, checks
 from llmops_cli.judge.kernel import Tally, tally
 from llmops_cli.judge.log_audit import Audit, audit, refuse
-from llmops_cli.judge.model import JudgeParameters
+from llmops_cli.judge.model import JudgeParameters, usage
+from llmops_cli.judge.one_kind import ONE_KIND
 from llmops_cli.judge.reliability import Accuracy, accuracy, estimate, rate, rates
+from llmops_cli.judge.router_figures import arena_figure, curve_figures
+from llmops_cli.judge.spending import prices, spent_following
 from llmops_cli.judge.stability import positions, repeats, verbosity
 from llmops_cli.judge.tables import confusion, recalls, tasks
 from llmops_cli.judge.thresholds import Cut, cut_measures, nested_cut
+from llmops_cli.judge.tier_economics import Tiers, tier_measures, tier_spent, tier_table, tiers_of
+from llmops_cli.judge.weighted import require_propensities, support, weighting
 from llmops_cli.report import (
     Check,
     Finding,
@@ -33,6 +41,9 @@ from llmops_cli.report import (
     Verdict,
     fold,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Question", "evaluate"]
 
@@ -51,7 +62,7 @@ class Question:
     inputs: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     copies: tuple[str, ...] = ()
-    earlier: pd.DataFrame | None = None
+    earlier: "pd.DataFrame | Mapping[str, npt.NDArray[Any]] | None" = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,20 +78,33 @@ class _Evaluation:
     stated: Stated | None
     corrected: Corrected | None
     cut: Cut | None
+    tiers: Tiers | None
 
     @property
     def evidence(self) -> Evidence:
         return Evidence(self.given, self.parameters, self.found, self.even, self.counts.paired)
 
 
-def evaluate(decisions: pd.DataFrame, parameters: JudgeParameters, question: Question) -> Report:
+def evaluate(
+    decisions: "pd.DataFrame | Mapping[str, npt.NDArray[Any]]",
+    parameters: JudgeParameters,
+    question: Question,
+) -> Report:
     """The report of one set of decisions."""
     given = cases(decisions, parameters)
     refuse(given)
+    require_propensities(given)
+    if given.weights is not None and (parameters.sequential or parameters.sprt):
+        raise usage(
+            "judge-sequential-weighted",
+            "repeated looks take every label as it comes; with propensities each has a weight",
+            "leave out --sequential and --sprt, or the propensity column",
+        )
     result = _computed(given, parameters, question)
     _refuse(result)
-    decided = (*checks(result.evidence), *result.heard.checks)
-    measures, tables = _measures(result), _tables(result)
+    decided = (*checks(result.evidence), *result.heard.checks, *support(given))
+    size, of_weights = weighting(given) if result.found else ((), ())
+    measures, tables = (*_measures(result), *size), _tables(result)
     moved: tuple[Finding, ...] = ()
     if question.earlier is not None:
         changes, moved = drift(cases(question.earlier, parameters), given, parameters)
@@ -97,14 +121,14 @@ def evaluate(decisions: pd.DataFrame, parameters: JudgeParameters, question: Que
         checks=decided,
         tables=tables,
         series=_series(result),
-        findings=(*question.findings, *result.heard.findings, *moved, *own, *through),
+        findings=(*question.findings, *result.heard.findings, *moved, *own, *of_weights, *through),
         explanations=explanations(result.evidence, result.counts),
     )
 
 
 def _computed(given: Cases, parameters: JudgeParameters, question: Question) -> _Evaluation:
     judged = bool(given.answered.any())
-    counts = tally(given.frame) if parameters.kind == "binary" else Tally.none()
+    counts = tally(given.columns) if parameters.kind == "binary" else Tally.none()
     return _Evaluation(
         given,
         parameters,
@@ -115,6 +139,7 @@ def _computed(given: Cases, parameters: JudgeParameters, question: Question) -> 
         stated(given, parameters) if judged else None,
         corrected(given, parameters),
         nested_cut(given, parameters) if judged else None,
+        tiers_of(given, parameters),
     )
 
 
@@ -137,7 +162,8 @@ def _refuse(result: _Evaluation) -> None:
         raise LlmopsError(
             "judge-no-labels",
             "no decision has a truth to hold the judge against",
-            hint="fill the gold column for a random sample of decisions",
+            hint="fill the gold column for a random sample of decisions; verdicts that are tiers "
+            "with outcomes of their own need --tiers small,large",
             field="gold",
         )
 
@@ -148,6 +174,15 @@ def _headline(result: _Evaluation, decided: tuple[Check, ...]) -> str:
         value = even.measure.value if even else None
         share = "unknown" if value is None else f"{100 * value:.1f} %"
         return f"No verdicts to evaluate; on this traffic a judge breaks even at {share}."
+    right = (
+        f"right in {100 * found.value:.1f} % of {found.labelled:,} labelled decisions, "
+        f"at least {100 * found.gate.low:.1f} % with 95 % confidence."
+    )
+    slugs = {item.slug for item in result.heard.findings}
+    if CONSTANT in slugs:
+        return f"The judge always says the same, as a rule without a judge would: {right}"
+    if ONE_KIND in slugs and fold(decided) is not Verdict.FAIL:
+        return f"Half of the judge is unseen, for all truths are of one kind: {right}"
     threshold = f"{100 * result.parameters.threshold:g} %"
     bars = {
         "threshold": threshold,
@@ -159,11 +194,7 @@ def _headline(result: _Evaluation, decided: tuple[Check, ...]) -> str:
         Verdict.FAIL: "is not more reliable than",
         Verdict.INCONCLUSIVE: "may or may not be more reliable than",
     }
-    return (
-        f"The judge {words[fold(decided)]} {bars[result.evidence.against]}: right in "
-        f"{100 * found.value:.1f} % of {found.labelled:,} labelled decisions, "
-        f"at least {100 * found.gate.low:.1f} % with 95 % confidence."
-    )
+    return f"The judge {words[fold(decided)]} {bars[result.evidence.against]}: {right}"
 
 
 def _measures(result: _Evaluation) -> tuple[Measure, ...]:
@@ -180,6 +211,7 @@ def _measures(result: _Evaluation) -> tuple[Measure, ...]:
         *agreement(given, parameters),
         *(() if parameters.kind == "pairwise" else cost_error(given, parameters)),
         *coverage(given, parameters),
+        *_router(result),
         *repeats(given, parameters),
         *verbosity(given, parameters),
         *(result.stated.measures if result.stated else ()),
@@ -187,6 +219,19 @@ def _measures(result: _Evaluation) -> tuple[Measure, ...]:
         *(result.corrected.measures if result.corrected else ()),
         *_clustering(found),
     )
+
+
+def _router(result: _Evaluation) -> tuple[Measure, ...]:
+    given, parameters = result.given, result.parameters
+    followed = spent_following(given)
+    if result.tiers:
+        paid = tier_spent(result.tiers)
+        followed = None if paid is None else (*paid, result.tiers.rows)
+    figures = curve_figures(given, parameters)
+    if followed is None:
+        return figures
+    quality, usd, rows = followed
+    return (*figures, *arena_figure(given, rows, quality, usd, parameters))
 
 
 def _by_kind(result: _Evaluation, routed: tuple[Measure, ...]) -> tuple[Measure, ...]:
@@ -200,6 +245,7 @@ def _by_kind(result: _Evaluation, routed: tuple[Measure, ...]) -> tuple[Measure,
     return (
         _majority(given, parameters.level),
         kappa(given, parameters),
+        *(tier_measures(given, result.tiers, parameters) if result.tiers else ()),
         *positions(given, parameters),
     )
 
@@ -207,7 +253,8 @@ def _by_kind(result: _Evaluation, routed: tuple[Measure, ...]) -> tuple[Measure,
 def _accuracy(found: Accuracy, level: float) -> Measure:
     return estimate(
         "accuracy", "accuracy", found.value, found.shown, level=level, n=found.labelled,
-        method="wider of Wilson and cluster bootstrap" if found.clusters else "Wilson",
+        method="weighted by 1 / propensity" if found.effective is not None
+        else "wider of Wilson and cluster bootstrap" if found.clusters else "Wilson",
     )  # fmt: skip
 
 
@@ -244,6 +291,7 @@ def _tables(result: _Evaluation) -> tuple[Table, ...]:
         *((by_task,) if by_task else ()),
         *((recalls(given, parameters.level),) if parameters.kind != "binary" else ()),
         *((result.corrected.table,) if result.corrected else ()),
+        *((tier_table(given, result.tiers, parameters),) if result.tiers else ()),
         *_economics(result, found),
         *(result.stated.tables if result.stated else ()),
         *result.heard.tables,
@@ -252,7 +300,7 @@ def _tables(result: _Evaluation) -> tuple[Table, ...]:
 
 def _economics(result: _Evaluation, found: Accuracy | None) -> tuple[Table, ...]:
     kinds = deferral(result.counts)
-    if kinds is None:
+    if kinds is None or result.given.weights is not None:
         return ()
     paid = prices(result.given)
     logged = {m.name: m.value for m in following(result.given, result.counts, result.parameters)}
@@ -265,5 +313,6 @@ def _economics(result: _Evaluation, found: Accuracy | None) -> tuple[Table, ...]
 
 def _series(result: _Evaluation) -> tuple[Series, ...]:
     kinds = deferral(result.counts)
-    curves = reliability_curves(kinds, prices(result.given)) if kinds else ()
+    drawn = kinds is not None and result.given.weights is None
+    curves = reliability_curves(kinds, prices(result.given)) if kinds and drawn else ()
     return (*curves, *(result.stated.series if result.stated else ()))

@@ -24,12 +24,11 @@ def positions(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
     Source:
         Position consistency and preference fairness: Shi et al. (2024), arXiv 2406.07791.
     """
-    frame, level = given.frame, parameters.level
-    if parameters.kind != "pairwise" or not {"judge_first", "judge_swapped"} <= set(frame.columns):
+    level = parameters.level
+    both = {"judge_first", "judge_swapped"} <= given.columns.keys()
+    if parameters.kind != "pairwise" or not both:
         return ()
-    first, second = (
-        frame[name].to_numpy(dtype=np.int64) for name in ("judge_first", "judge_swapped")
-    )
+    first, second = (given.codes(name) for name in ("judge_first", "judge_swapped"))
     known = (first != given.missing) & (second != given.missing)
     one, other = first[known], second[known]
     same = int((one == other).sum())
@@ -47,11 +46,11 @@ def positions(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
 
 def repeats(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
     """Share of pairs of runs on the same decision that agree; ``judge_2`` … are the other runs."""
-    names = [name for name in given.frame.columns if name.removeprefix("judge_").isdecimal()]
+    names = [name for name in given.columns if name.removeprefix("judge_").isdecimal()]
     if not names:
         return ()
-    first = "judge_first" if "judge_first" in given.frame else "judge"
-    runs = np.stack([given.frame[name].to_numpy(dtype=np.int64) for name in (first, *names)])
+    first = "judge_first" if "judge_first" in given.columns else "judge"
+    runs = np.stack([given.codes(name) for name in (first, *names)])
     known = runs != given.missing
     sizes = known.sum(axis=0)
     counts = np.stack([((runs == code) & known).sum(axis=0) for code in range(given.missing)])
@@ -77,16 +76,15 @@ def verbosity(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
     Alone: how much more often the judge accepts long answers than short ones when both are bad
     (the truth held fixed), in percentage points.
     """
-    frame = given.frame
-    if parameters.kind == "pairwise" and {"length_a", "length_b"} <= set(frame.columns):
+    if parameters.kind == "pairwise" and {"length_a", "length_b"} <= given.columns.keys():
         return (_longer_wins(given, parameters),)
-    if parameters.kind == "binary" and "length" in frame:
+    if parameters.kind == "binary" and "length" in given.columns:
         return (_longer_accepted(given, parameters),)
     return ()
 
 
 def _longer_wins(given: Cases, parameters: JudgeParameters) -> Measure:
-    a, b = (given.frame[f"length_{side}"].to_numpy(dtype=np.float64) for side in "ab")
+    a, b = (given.floats(f"length_{side}") for side in "ab")
     longer = np.where(a > b, 0, np.where(b > a, 1, _TIE))
     # Where the shorter answer is better, the longer one can win by its length alone.
     tempted = given.answered & (given.gold < _TIE) & (longer == 1 - given.gold)
@@ -98,7 +96,7 @@ def _longer_wins(given: Cases, parameters: JudgeParameters) -> Measure:
 
 
 def _longer_accepted(given: Cases, parameters: JudgeParameters) -> Measure:
-    length = given.frame["length"].to_numpy(dtype=np.float64)
+    length = given.floats("length")
     bad = given.answered & (given.gold == 0) & np.isfinite(length)
     name, label = "verbosity_effect", "bad long answers accepted more often"
     if not bad.any():

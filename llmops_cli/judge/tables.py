@@ -1,19 +1,15 @@
 """The tables of the report: verdicts against truth, tasks with claims that hold together."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
-from llmops_cli.judge.cases import Cases
+from llmops_cli.judge.cases import Cases, numbered
 from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.report import Column, Scalar, Table
+from llmops_cli.stats.beta import beta_below
 from llmops_cli.stats.clustering import clustering
 from llmops_cli.stats.intervals import clopper_pearson, wilson
 from llmops_cli.stats.multiplicity import benjamini_hochberg, holm
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["confusion", "recalls", "tasks"]
 
@@ -80,11 +76,11 @@ def recalls(given: Cases, level: float) -> Table:
 
 def tasks(given: Cases, parameters: JudgeParameters) -> Table | None:
     """Accuracy by task, and of which tasks it is shown that they pass or miss the threshold."""
-    if "task" not in given.frame:
+    if "task" not in given.columns:
         return None
     parts = [
         (str(task) or "(none)", np.asarray(rows, dtype=np.int64))
-        for task, rows in sorted(_groups(given.frame["task"]).items())
+        for task, rows in sorted(_groups(given.texts("task")).items())
     ]
     if len(parts) < _FEW:
         return None
@@ -112,9 +108,8 @@ def tasks(given: Cases, parameters: JudgeParameters) -> Table | None:
     )
 
 
-def _groups(column: "pd.Series") -> dict[str, npt.NDArray[np.intp]]:
-    names = column.to_numpy(dtype=object).astype(str)
-    values, codes = np.unique(names, return_inverse=True)
+def _groups(names: npt.NDArray[np.object_]) -> dict[str, npt.NDArray[np.intp]]:
+    values, codes = numbered(names)
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(len(values) + 1))
     return {str(value): order[starts[at] : starts[at + 1]] for at, value in enumerate(values)}
@@ -146,12 +141,9 @@ def _effect(given: Cases, rows: npt.NDArray[np.int64], right: npt.NDArray[np.boo
 
 
 def _break_even(given: Cases, rows: npt.NDArray[np.int64]) -> float | None:
-    if not {"weak_correct", "strong_correct"} <= set(given.frame.columns):
+    if not {"weak_correct", "strong_correct"} <= given.columns.keys():
         return None
-    weak, strong = (
-        given.frame[name].to_numpy(dtype=np.int64)[rows]
-        for name in ("weak_correct", "strong_correct")
-    )
+    weak, strong = (given.codes(name)[rows] for name in ("weak_correct", "strong_correct"))
     only_strong = int(((weak == 0) & (strong == 1)).sum())
     only_weak = int(((weak == 1) & (strong == 0)).sum())
     both = only_strong + only_weak
@@ -159,15 +151,13 @@ def _break_even(given: Cases, rows: npt.NDArray[np.int64]) -> float | None:
 
 
 def _claims(counts: list[tuple[float, float]], parameters: JudgeParameters) -> list[str]:
-    from scipy.special import betainc  # noqa: PLC0415 - scipy is slow to load
-
     bar = parameters.threshold
     above: list[float] = []
     below: list[float] = []
     for hits, n in counts:
         # The binomial tails at an effective number of rows, which need not be whole.
-        above.append(float(betainc(hits, n - hits + 1, bar)) if hits > 0 else 1.0)
-        below.append(float(1 - betainc(hits + 1, n - hits, bar)) if hits < n else 1.0)
+        above.append(beta_below(hits, n - hits + 1, bar) if hits > 0 else 1.0)
+        below.append(1 - beta_below(hits + 1, n - hits, bar) if hits < n else 1.0)
     adjust = holm if parameters.multiplicity == "holm" else benjamini_hochberg
     over, under = (adjust(np.array(p)) for p in (above, below))
     return [

@@ -73,7 +73,8 @@ def best_cut(scores: Floats, gold: Ints, weights: tuple[float, float] = (1.0, 1.
 def nested_cut(given: Cases, parameters: JudgeParameters) -> Cut | None:
     """Choose a cut for the logged scores; None without scores, or with too few labels."""
     scores = cut_scores(given)
-    if scores is None:
+    # A cut for the labelled rows as they are would be none for the traffic.
+    if scores is None or given.weights is not None:
         return None
     rows = given.labelled & np.isfinite(scores)
     gold, values = given.gold[rows], scores[rows]
@@ -94,14 +95,13 @@ def nested_cut(given: Cases, parameters: JudgeParameters) -> Cut | None:
 
 def cut_scores(given: Cases) -> Floats | None:
     """How sure the judge is that the weak answer will do: its score, or its confidence."""
-    frame = given.frame
     if len(given.names) != 2:  # noqa: PLR2004 - a cut is between yes and no
         return None
-    if "score" in frame:
-        return frame["score"].to_numpy(dtype=np.float64)
-    if "confidence" not in frame:
+    if "score" in given.columns:
+        return given.floats("score")
+    if "confidence" not in given.columns:
         return None
-    values = frame["confidence"].to_numpy(dtype=np.float64)
+    values = given.floats("confidence")
     known = np.where(given.judge == 1, values, 1 - values)
     return np.where(given.judge == given.missing, np.nan, known)
 

@@ -7,13 +7,22 @@ import numpy.typing as npt
 
 from llmops_cli.stats.intervals import Interval
 
-__all__ = ["bootstrap_ratio", "bootstrap_statistic", "cluster_sums"]
+__all__ = [
+    "bootstrap_ratio",
+    "bootstrap_statistic",
+    "cluster_sums",
+    "percentiles",
+    "resampled_totals",
+]
 
 Floats = npt.NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
 
 _CELLS = 20_000_000
 """Weights drawn at once: 160 MB, so that millions of clusters fit a laptop."""
+
+_PLACES = 1_000_000
+"""Of a table with one place per possible row of small counts."""
 
 
 def cluster_sums(values: Floats, clusters: npt.NDArray[np.int64]) -> Floats:
@@ -89,7 +98,7 @@ def bootstrap_statistic(
     if groups < 2:  # noqa: PLR2004 - one cluster has no spread to resample
         raise ValueError(f"a cluster bootstrap needs two clusters, not {groups}")
     # Clusters with the same totals are interchangeable: draw how often each total comes up.
-    distinct, counts = np.unique(sums, axis=0, return_counts=True)
+    distinct, counts = _distinct(sums)
     generator = np.random.default_rng(seed)
     values = np.concatenate(
         [
@@ -97,11 +106,47 @@ def bootstrap_statistic(
             for size in _chunks(resamples, max(1, _CELLS // len(distinct)))
         ]
     )
+    return percentiles(values, level)
+
+
+def resampled_totals(sums: Floats, *, resamples: int = 2000, seed: int = 0) -> Floats:
+    """``(R, k)`` totals of resampled clusters, for several statistics of the same resamples.
+
+    Args:
+        sums: ``(G, k)`` totals per cluster, few enough to draw at once.
+        resamples: number of resamples R.
+        seed: seed of the generator.
+    """
+    groups = len(sums)
+    weights = np.full(groups, 1 / groups)
+    return np.random.default_rng(seed).multinomial(groups, weights, size=resamples) @ sums
+
+
+def percentiles(values: Floats, level: float) -> Interval:
+    """The middle of resampled values; those that are not finite are left out.
+
+    Raises:
+        ValueError: no finite value at all.
+    """
     values = values[np.isfinite(values)]
     if not len(values):
         raise ValueError("no resample has a finite value")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
+
+
+def _distinct(sums: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Different rows in rising order, and how often each comes; small counts without a sort."""
+    low = sums.min(axis=0)
+    sizes = sums.max(axis=0) - low + 1
+    if float(np.prod(sizes)) > _PLACES or not (sums == np.floor(sums)).all():
+        return np.unique(sums, axis=0, return_counts=True)
+    place = np.ravel_multi_index(tuple((sums - low).astype(np.int64).T), tuple(sizes.astype(int)))
+    counts = np.bincount(place)
+    found = np.flatnonzero(counts)
+    rows = np.empty((len(counts), sums.shape[1]))
+    rows[place] = sums
+    return rows[found], counts[found]
 
 
 def _ratio(totals: Floats) -> Floats:

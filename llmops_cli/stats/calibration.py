@@ -16,6 +16,7 @@ __all__ = [
     "BrierSplit",
     "brier_split",
     "calibration_error",
+    "equal_mass_bins",
     "reliability_table",
     "spiegelhalter",
 ]
@@ -85,7 +86,7 @@ def reliability_table(
     Source:
         Equal-mass bins: Nguyen and O'Connor (2015), EMNLP. Intervals: Wilson (1927).
     """
-    codes = _bins(stated, outcomes, bins)
+    codes = equal_mass_bins(stated, outcomes, bins)
     counts, means, shares = _per_bin(codes, stated, outcomes)
     ends = np.flatnonzero(np.diff(np.sort(codes), append=-1))
     ordered = np.sort(stated)
@@ -119,7 +120,7 @@ def brier_split(stated: Floats, outcomes: Floats, bins: int = 10) -> BrierSplit:
         Meteorology 12:595-600; the remainder: Stephenson, Coelho and Jolliffe (2008), Weather
         and Forecasting 23:752-757.
     """
-    codes = _bins(stated, outcomes, bins)
+    codes = equal_mass_bins(stated, outcomes, bins)
     counts, means, shares = _per_bin(codes, stated, outcomes)
     weights, base = counts / counts.sum(), float(outcomes.mean())
     score = float(((stated - outcomes) ** 2).mean())
@@ -150,7 +151,7 @@ def calibration_error(stated: Floats, outcomes: Floats, bins: int = 10) -> tuple
         By chance a bin is off by sqrt(2 / pi) standard errors, the mean absolute deviation of
         a normal variable.
     """
-    codes = _bins(stated, outcomes, bins)
+    codes = equal_mass_bins(stated, outcomes, bins)
     counts, means, shares = _per_bin(codes, stated, outcomes)
     weights = counts / counts.sum()
     variances = np.bincount(codes, weights=stated * (1 - stated)) / counts
@@ -190,7 +191,12 @@ def _check(stated: Floats, outcomes: Floats) -> None:
         raise ValueError("outcomes are 0 or 1")
 
 
-def _bins(stated: Floats, outcomes: Floats, bins: int) -> Codes:
+def equal_mass_bins(stated: Floats, outcomes: Floats, bins: int = 10) -> Codes:
+    """``(n,)`` the bin of each case, numbered from the lowest probabilities up.
+
+    Raises:
+        ValueError: as :func:`reliability_table`.
+    """
     _check(stated, outcomes)
     if bins < 1:
         raise ValueError("calibration needs at least one bin")

@@ -1,13 +1,15 @@
 """Rows that belong together: how alike they are, and how many independent rows they are worth."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from llmops_cli.stats.beta import beta_quantile, student_quantile
 from llmops_cli.stats.intervals import Interval
 
-__all__ = ["Clustering", "clustered_share_interval", "clustering"]
+__all__ = ["Clustering", "clustered_share_interval", "clustering", "effective_share_interval"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -91,8 +93,6 @@ def clustered_share_interval(successes: int, found: Clustering, level: float = 0
         of freedom as rows and as clusters. As they advise, no success or no failure leaves
         the design effect unknown; then every cluster counts as one row.
     """
-    from scipy.special import betaincinv, stdtrit  # noqa: PLC0415 - scipy is slow to load
-
     if not (0 <= successes <= found.rows and found.rows >= 1):
         raise ValueError(f"{successes} successes out of {found.rows} is not a share")
     if not 0 < level < 1:
@@ -103,8 +103,29 @@ def clustered_share_interval(successes: int, found: Clustering, level: float = 0
     unknown = successes in (0, found.rows)
     n = float(found.clusters) if unknown else found.effective_rows
     if not unknown:
-        n *= float((stdtrit(found.rows - 1, tail) / stdtrit(found.clusters - 1, tail)) ** 2)
-    hits = n * successes / found.rows
-    low = betaincinv(hits, n - hits + 1, tail) if successes else 0.0
-    high = betaincinv(hits + 1, n - hits, 1 - tail) if successes < found.rows else 1.0
-    return Interval(float(low), float(high))
+        n *= (
+            student_quantile(found.rows - 1, tail) / student_quantile(found.clusters - 1, tail)
+        ) ** 2
+    return effective_share_interval(successes / found.rows, n, level)
+
+
+def effective_share_interval(share: float, n: float, level: float = 0.95) -> Interval:
+    """Clopper and Pearson's interval at a number of rows that need not be whole.
+
+    Args:
+        share: of successes.
+        n: independent rows that would say as much, above 0.
+        level: two-sided confidence.
+
+    Raises:
+        ValueError: what is no share, no number of rows, or a level outside (0, 1).
+
+    Source:
+        Korn and Graubard (1998), as :func:`clustered_share_interval`.
+    """
+    if not (0 <= share <= 1 and 0 < n < math.inf and 0 < level < 1):
+        raise ValueError("an interval needs a share, rows and a level between 0 and 1")
+    tail, hits = (1 - level) / 2, n * share
+    low = beta_quantile(hits, n - hits + 1, tail) if hits > 0 else 0.0
+    high = beta_quantile(hits + 1, n - hits, 1 - tail) if hits < n else 1.0
+    return Interval(low, high)

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from llmops_cli.stats.beta import beta_quantile
+
 __all__ = ["Interval", "clopper_pearson", "wilson"]
 
 
@@ -61,13 +63,11 @@ def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:
         Clopper and Pearson (1934), Biometrika 26:404-413, as quantiles of the beta
         distribution.
     """
-    from scipy.special import betaincinv  # noqa: PLC0415 - scipy is slow to load
-
     _check(successes, n, level)
     tail = (1 - level) / 2
-    low = betaincinv(successes, n - successes + 1, tail) if successes else 0.0
-    high = betaincinv(successes + 1, n - successes, 1 - tail) if successes < n else 1.0
-    return Interval(float(low), float(high))
+    low = beta_quantile(successes, n - successes + 1, tail) if successes else 0.0
+    high = beta_quantile(successes + 1, n - successes, 1 - tail) if successes < n else 1.0
+    return Interval(low, high)
 
 
 def _check(successes: int, n: int, level: float) -> None:

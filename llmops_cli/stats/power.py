@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
 __all__ = [
     "Comparison",
-    "design_effect",
     "harm_bounds",
     "non_inferiority_sample",
     "rare_excess",
@@ -132,26 +130,3 @@ def rare_excess(share: float, treated: float, *, ratio: float, alpha: float) -> 
         risk = float(chances @ ndtr((excesses - middle) / control))
         low, high = (middle, high) if risk > alpha else (low, middle)
     return high
-
-
-def design_effect(sums: npt.NDArray[np.float64], variance: float) -> float:
-    """How many times more a mean over clustered rows varies than over independent ones.
-
-    Args:
-        sums: ``(G, 2)`` sum of the values and number of rows of each cluster.
-        variance: of one row.
-
-    Returns:
-        At least 1; 1 without variance or with fewer than two clusters.
-
-    Source:
-        Linearised variance of a ratio over clusters: Cochran (1977), Sampling Techniques,
-        section 9A.2; design effect: Kish (1965).
-    """
-    groups, rows = len(sums), float(sums[:, 1].sum())
-    if groups < 2 or variance <= 0:  # noqa: PLR2004 - one cluster has no spread
-        return 1.0
-    mean = sums[:, 0].sum() / rows
-    residuals = sums[:, 0] - mean * sums[:, 1]
-    clustered = groups / (groups - 1) * float((residuals**2).sum()) / rows**2
-    return max(1.0, clustered / (variance / rows))

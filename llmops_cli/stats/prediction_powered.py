@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from llmops_cli.stats.beta import student_quantile
 from llmops_cli.stats.bootstrap import cluster_sums
 from llmops_cli.stats.intervals import Interval
 
@@ -106,8 +107,6 @@ def prediction_powered_mean(
         Dean and Pagano 2015, Journal of Survey Statistics and Methodology 3:484-503); not for
         a power fixed above 0, whose error does not shrink towards 0 and 1.
     """
-    from scipy.special import stdtrit  # noqa: PLC0415 - scipy is slow to load
-
     if not 0 < level < 1:
         raise ValueError(f"a confidence level lies between 0 and 1, not {level}")
     of_truth, of_gap = _influences(given)
@@ -122,7 +121,7 @@ def prediction_powered_mean(
     if free < 1:
         raise ValueError("an error needs two labelled clusters, and a tuned power a third")
     value = float(given.truth.mean()) - power * gap
-    widened, quantile = error * math.sqrt(groups / free), float(stdtrit(free, 0.5 + level / 2))
+    widened, quantile = error * math.sqrt(groups / free), student_quantile(free, 0.5 + level / 2)
     score = (fitted or power == 0) and np.isin(given.truth, (0.0, 1.0)).all()
     alone = float((of_truth**2).sum())
     return PredictionPowered(

@@ -14,6 +14,7 @@ __all__ = [
     "TEXT_COLUMNS",
     "Places",
     "places",
+    "tier_places",
 ]
 
 LABEL_COLUMNS = ("judge", "gold", "judge_swapped")
@@ -39,6 +40,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "confidence": ("confidence", "judge_confidence"),
     "score": ("score", "judge_score"),
     "timestamp": ("timestamp", "created_at"),
+    "propensity": ("propensity",),
     **{name: (name,) for name in AMOUNT_COLUMNS},
 }
 """What a column may be called where nobody names it; the first is the documented name."""
@@ -89,6 +91,46 @@ def places(header: Sequence[str], names: Mapping[str, str], file: str) -> Places
     return Places(at, others)
 
 
+def tier_places(others: Mapping[str, int], tiers: Sequence[str]) -> dict[str, int]:
+    """Columns of what each tier's model got right and cost; none unless all tiers have theirs.
+
+    A tier's outcome is ``small_correct`` or ``small``, its cost ``small_cost_usd`` or, as
+    RouterBench writes it, ``small|total_cost``. Ours are ``tier_0_correct`` and
+    ``tier_0_cost_usd``, by code.
+
+    Args:
+        others: names and positions of the columns that are nothing else.
+        tiers: names of the tiers by code.
+    """
+    found: dict[str, int] = {}
+    for part, spellings in _OF_TIER.items():
+        named = [
+            next(
+                (
+                    place
+                    for name in spellings
+                    if (place := others.get(name.format(tier))) is not None
+                ),
+                None,
+            )
+            for tier in tiers
+        ]
+        if None not in named:
+            found |= {
+                f"tier_{code}_{part}": place
+                for code, place in enumerate(named)
+                if place is not None
+            }
+    # Costs alone compare nothing.
+    return found if any(name.endswith("_correct") for name in found) else {}
+
+
+_OF_TIER: Mapping[str, tuple[str, ...]] = {
+    "correct": ("{}_correct", "{}"),
+    "cost_usd": ("{}_cost_usd", "{}|total_cost"),
+}
+
+
 def _priced(at: Mapping[str, int], header: Sequence[str]) -> dict[str, int]:
     """Cost columns of the two models in a wide table of outcomes, as RouterBench writes it."""
     found: dict[str, int] = {}
@@ -127,7 +169,7 @@ def _ambiguous(ours: str, found: Sequence[str], file: str) -> LlmopsError:
 
 _OPTIONS = {
     "judge": "judge", "gold": "gold", "cluster": "cluster", "task": "task",
-    "confidence": "confidence", "score": "score",
+    "confidence": "confidence", "score": "score", "propensity": "propensity",
     "weak_correct": "weak", "strong_correct": "strong",
 }  # fmt: skip
 
@@ -150,7 +192,8 @@ def _enough(
 ) -> None:
     said = "judge" in at or "score" in at
     paired = {"weak_correct", "strong_correct"} <= at.keys()
-    if paired or (said and ("gold" in at or "weak_correct" in at)):
+    outcomes = sum(name.endswith(("_correct", "|total_cost")) for name in others)
+    if paired or (said and ("gold" in at or "weak_correct" in at or outcomes > 1)):
         return
     absent = "gold" if said else "judge"
     raise LlmopsError(
@@ -171,7 +214,7 @@ def _where_is(absent: str, header: Sequence[str], others: Mapping[str, int]) -> 
         return f"name it: --{absent} {near[0]}"
     return (
         f"name the column that holds it with --{absent}, or the outcomes of two models with "
-        f"--weak and --strong; it has {_listed(header)}"
+        f"--weak and --strong, or of tiers with --tiers; it has {_listed(header)}"
     )
 
 

@@ -1,36 +1,47 @@
 """Rows of a table file as plain lists with their line numbers: CSV, JSON lines, Parquet.
 
-Lines of OTLP JSON become rows too: one per evaluated span.
+OTLP exports, as JSON or as protobuf, become rows too: one per evaluated span.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.csv_rows import csv_rows
-from llmops_cli.traffic.evaluations import Evaluations, is_export
 from llmops_cli.traffic.quarantine import BadRow, Quarantine, RowError
 from llmops_cli.traffic.sources import Source
 from llmops_cli.traffic.streams import lines
 
-__all__ = ["rows"]
+__all__ = ["is_table", "rows"]
+
+_JSON = (".jsonl", ".ndjson", ".json")
+
+
+def is_table(source: Source) -> bool:
+    """Whether a file is read as CSV: unless its name says something else."""
+    return not (source.is_protobuf or _bare(source).endswith((".parquet", *_JSON)))
+
+
+def _bare(source: Source) -> str:
+    return source.name.lower().removesuffix(".gz")
 
 
 def rows(source: Source, quarantine: Quarantine) -> Iterator[tuple[int, list[Any]]]:
     """Line number and fields of every row, the header first.
 
-    CSV unless the name says JSON lines or Parquet; a Parquet row's number is its position.
+    CSV unless the name says something else. A Parquet row's number is its position, a protobuf
+    export's its place in the file.
 
     Raises:
         LlmopsError: ``decisions-not-csv``, ``traffic-not-utf8``, ``traffic-not-parquet`` and
             what the source refuses; JSON lines that cannot be read go to the quarantine.
     """
-    name = source.name.lower().removesuffix(".gz")
+    name = _bare(source)
     if name.endswith(".parquet"):
         return _parquet_rows(source)
-    if name.endswith((".jsonl", ".ndjson", ".json")):
+    if source.is_protobuf:
+        return _exported_rows(source, quarantine)
+    if name.endswith(_JSON):
         return _json_rows(source, quarantine)
     return _csv_rows(source)
 
@@ -51,6 +62,10 @@ def _csv_rows(source: Source) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _json_rows(source: Source, quarantine: Quarantine) -> Iterator[tuple[int, list[Any]]]:
+    import msgspec  # noqa: PLC0415 - only where the input is JSON
+
+    from llmops_cli.traffic.evaluations import Evaluations, is_export  # noqa: PLC0415
+
     found: list[tuple[int, dict[str, Any]]] = []
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     scored = Evaluations()
@@ -60,6 +75,25 @@ def _json_rows(source: Source, quarantine: Quarantine) -> Iterator[tuple[int, li
             found += [(number, one) for one in (scored.rows(raw) if is_export(row) else (row,))]
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             quarantine.add(_not_json(source, number, raw))
+    yield from _with_header(found)
+
+
+def _exported_rows(source: Source, quarantine: Quarantine) -> Iterator[tuple[int, list[Any]]]:
+    from llmops_cli.traffic.evaluations import Evaluations  # noqa: PLC0415 - only for telemetry
+    from llmops_cli.traffic.otlp.protobuf import exports  # noqa: PLC0415
+
+    found: list[tuple[int, dict[str, Any]]] = []
+    scored = Evaluations()
+    for number, export in exports(source):
+        if export is None:
+            bad = BadRow(source.name, number, "", "traffic-not-protobuf", "not an OTLP export")
+            quarantine.add(bad)
+        else:
+            found += [(number, row) for row in scored.rows(export)]
+    yield from _with_header(found)
+
+
+def _with_header(found: list[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, list[Any]]]:
     # What is seldom known, such as the truth, need not be in the first row.
     header = list(dict.fromkeys(name for _, row in found for name in row))
     if header:

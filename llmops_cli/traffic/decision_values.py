@@ -4,15 +4,14 @@ A column is read once per distinct value: logs of verdicts repeat themselves.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from llmops_cli.traffic.decision_labels import NOTHING, LabelSet, spelled
-from llmops_cli.traffic.envelope import microseconds
+from llmops_cli.traffic.decision_labels import LABELS, NOTHING, LabelSet, spelled
 from llmops_cli.traffic.quarantine import RowError
 
 __all__ = [
@@ -24,6 +23,8 @@ __all__ = [
     "read_instant",
     "read_label",
     "read_number",
+    "read_outcome",
+    "read_propensity",
     "read_share",
     "read_text",
 ]
@@ -45,22 +46,20 @@ class Column:
     wrong: dict[int, RowError]
 
 
-def parsed(values: list[Any], name: str, read: Read, dtype: Any) -> Column:  # noqa: ANN401 - numpy's own word for a type
+def parsed(values: Sequence[Any], name: str, read: Read, dtype: Any) -> Column:  # noqa: ANN401 - numpy's own word for a type
     """Read every value of a column."""
-    known: dict[Any, Any] = {}
-    found: list[Any] = []
-    wrong: dict[int, RowError] = {}
-    for row, value in enumerate(values):
-        # 1, 1.0 and True are one key of a dictionary, and one label.
-        key = value if isinstance(value, str) else str(value) if value is not None else None
-        if key not in known:
-            known[key] = _attempt(value, name, read)
-        result = known[key]
-        if isinstance(result, RowError):
-            wrong[row] = result
-            result = read(None, name)
-        found.append(result)
-    return Column(np.array(found, dtype=dtype), wrong)
+    if read is read_text and set(map(type, values)) == {str}:
+        return Column(np.array([value.strip() for value in values], dtype=dtype), {})
+    # 1, 1.0 and True are one key of a dictionary, and may be different values.
+    keys = [
+        value if isinstance(value, str) or value is None else str(value) for value in values
+    ] if set(map(type, values)) - {str} else values  # fmt: skip
+    first = dict(zip(keys, values, strict=True))
+    known = {key: _attempt(value, name, read) for key, value in first.items()}
+    bad = {key: result for key, result in known.items() if isinstance(result, RowError)}
+    wrong = {row: bad[key] for row, key in enumerate(keys) if key in bad} if bad else {}
+    known |= dict.fromkeys(bad, read(None, name))
+    return Column(np.array([known[key] for key in keys], dtype=dtype), wrong)
 
 
 def _attempt(value: object, name: str, read: Read) -> object:
@@ -113,21 +112,37 @@ def read_amount(value: object, name: str) -> float:
 
 def read_share(value: object, name: str) -> float:
     """A probability; NaN for none."""
+    return _within(value, name, "a confidence: a probability")
+
+
+def read_propensity(value: object, name: str) -> float:
+    """The chance with which a row's truth came to be known; NaN for none."""
+    return _within(value, name, "a propensity: a probability")
+
+
+def read_outcome(value: object, name: str) -> float:
+    """Right (1), wrong (0) or a grade between; NaN for none."""
+    word = LABELS.get(spelled(value))
+    if word is not None:
+        return float(word) if word < 2 else math.nan  # noqa: PLR2004 - the code of no label
+    return _within(value, name, "an outcome: true, false or a grade")
+
+
+def _within(value: object, name: str, what: str) -> float:
     try:
         number = read_number(value, name)
     except RowError:
         number = -1.0
     if number < 0 or number > 1:
-        raise RowError(
-            "decisions-bad-confidence",
-            "not a confidence: a probability between 0 and 1 is expected",
-            name,
-        )
+        kind = what.partition(":")[0].split()[-1]
+        raise RowError(f"decisions-bad-{kind}", f"not {what} between 0 and 1 is expected", name)
     return number
 
 
 def read_instant(value: object, name: str) -> float:
     """Seconds since 1970; NaN for none."""
+    from llmops_cli.traffic.envelope import microseconds  # noqa: PLC0415 - loads what reads calls
+
     text = spelled(value)
     if text in NOTHING:
         return math.nan
@@ -145,7 +160,11 @@ def read_text(value: object, name: str) -> str:
 
 
 def find_repeats(
-    columns: dict[str, Column], wrong: dict[int, RowError], seen: dict[str, tuple[Any, ...]]
+    columns: dict[str, Column],
+    wrong: dict[int, RowError],
+    seen: dict[str, tuple[Any, ...]],
+    *,
+    only: bool = False,
 ) -> None:
     """Mark rows whose id came before, and say whether verdict and truth did too.
 
@@ -153,8 +172,11 @@ def find_repeats(
         columns: those of one file, by name.
         wrong: rows that are wrong already; repeated ones are added.
         seen: verdict and truth of every id so far, from earlier files too.
+        only: whether this is the only file.
     """
     if "id" not in columns:
+        return
+    if only and len(set(columns["id"].read.tolist())) == len(columns["id"].read):
         return
     said = [columns[name].read.tolist() for name in ("judge", "gold") if name in columns]
     for row, (name, *answer) in enumerate(zip(columns["id"].read.tolist(), *said, strict=True)):

@@ -6,11 +6,12 @@ Only a verdict and a truth are needed, or the outcomes of two models; see
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.decision_columns import (
@@ -19,9 +20,11 @@ from llmops_cli.traffic.decision_columns import (
     TEXT_COLUMNS,
     Places,
     places,
+    tier_places,
 )
 from llmops_cli.traffic.decision_labels import BINARY, LABELS, LabelSet, label_set, spelled
-from llmops_cli.traffic.decision_rows import rows
+from llmops_cli.traffic.decision_plain import plain_columns
+from llmops_cli.traffic.decision_rows import is_table, rows
 from llmops_cli.traffic.decision_values import (
     Column,
     Read,
@@ -31,23 +34,28 @@ from llmops_cli.traffic.decision_values import (
     read_instant,
     read_label,
     read_number,
+    read_outcome,
+    read_propensity,
     read_share,
     read_text,
 )
 from llmops_cli.traffic.quarantine import BadRow, Quarantine, RowError
 from llmops_cli.traffic.sources import Source, resolve
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["LABELS", "Decisions", "LabelSet", "read_decisions"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Decisions:
     """What was read.
 
     Attributes:
-        frame: the columns that the files hold, by our names; labels as int8 codes of
-            ``labels``, outcomes as int8 1, 0 or 2 for none, numbers as float64 with NaN for
-            none, instants as float64 seconds since 1970, the others as text.
+        columns: what the files hold, by our names; labels as int8 codes of ``labels``, outcomes
+            as int8 1, 0 or 2 for none, numbers as float64 with NaN for none, instants as
+            float64 seconds since 1970, the others as text.
         bad_rows: rows that could not be read.
         files: every file, in order.
         labels: what the codes of ``judge`` and ``gold`` mean.
@@ -56,26 +64,36 @@ class Decisions:
             so that a judge gains nothing by answers that nobody can read.
     """
 
-    frame: pd.DataFrame
+    columns: Mapping[str, npt.NDArray[Any]]
     bad_rows: tuple[BadRow, ...]
     files: tuple[str, ...]
     labels: LabelSet = BINARY
     copies: tuple[str, ...] = ()
     unparsable: tuple[BadRow, ...] = ()
 
+    @cached_property
+    def frame(self) -> "pd.DataFrame":
+        """The same columns as a data frame."""
+        import pandas as pd  # noqa: PLC0415 - takes longer to load than most logs to read
+
+        texts = set(TEXT_COLUMNS)
+        return pd.DataFrame(
+            {
+                name: pd.Series(values, dtype="str" if name in texts else None)
+                for name, values in self.columns.items()
+            }
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
-    """One file as it stands: where its columns are, its rows and their lines."""
+    """One file as it stands: where its columns are, their values, and the lines of its rows."""
 
     source: Source
     places: Places
-    lines: list[int]
-    rows: list[list[Any]]
+    lines: Sequence[int]
+    columns: list[Sequence[Any]]
     wrong: dict[int, RowError]
-
-    def column(self, place: int) -> list[Any]:
-        return [row[place] for row in self.rows]
 
 
 def read_decisions(
@@ -108,10 +126,13 @@ def read_decisions(
             raise _different(source, table, tables[0])
         tables.append(table)
     labels = _labels(tables, tiers)
-    reading = _Reading(labels, quarantine)
-    frames = [_frame(table, reading) for table in tables]
-    whole = pd.concat(frames, ignore_index=True)
-    if whole.empty:
+    if labels.kind == "tiers":
+        for table in tables:
+            table.places.at.update(tier_places(table.places.others, labels.names))
+    reading = _Reading(labels, quarantine, only=len(tables) == 1)
+    parts = [_parsed(table, reading) for table in tables]
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if not max(map(len, whole.values())):
         raise _empty(sources[0], quarantine)
     return Decisions(
         whole,
@@ -129,25 +150,38 @@ class _Reading:
 
     labels: LabelSet
     quarantine: Quarantine
+    only: bool = False
     seen: dict[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
     unparsable: list[BadRow] = field(default_factory=list[BadRow])
 
 
 def _read(source: Source, names: Mapping[str, str], quarantine: Quarantine) -> _Table:
+    plain = plain_columns(source) if is_table(source) else None
+    if plain is None:
+        return _by_row(source, names, quarantine)
+    header, columns = plain
+    found = places([name.strip() for name in header], names, source.name)
+    return _Table(source, found, range(2, len(columns[0]) + 2), columns, {})
+
+
+def _by_row(source: Source, names: Mapping[str, str], quarantine: Quarantine) -> _Table:
     found = rows(source, quarantine)
     header = next(found, None)
     if header is None:
         raise _empty(source, quarantine)
-    columns = [str(name).strip() for name in header[1]]
-    table = _Table(source, places(columns, names, source.name), [], [], {})
+    names_of = [str(name).strip() for name in header[1]]
+    where, lines, read = places(names_of, names, source.name), list[int](), list[list[Any]]()
+    wrong = dict[int, RowError]()
     for number, row in found:
-        if len(row) < len(columns):
-            message = f"{len(row)} fields where the header has {len(columns)}"
-            table.wrong[len(table.rows)] = RowError("decisions-short-row", message, "")
-            row = [*row, *[None] * (len(columns) - len(row))]  # noqa: PLW2901 - the same row, padded
-        table.lines.append(number)
-        table.rows.append(row)
-    return table
+        if len(row) < len(names_of):
+            message = f"{len(row)} fields where the header has {len(names_of)}"
+            wrong[len(read)] = RowError("decisions-short-row", message, "")
+            row = [*row, *[None] * (len(names_of) - len(row))]  # noqa: PLW2901 - the same row, padded
+        lines.append(number)
+        read.append(row)
+    # Fields beyond the header have no name and are left out.
+    columns: list[Sequence[Any]] = [*zip(*read, strict=False)] or [()] * len(names_of)
+    return _Table(source, where, lines, columns[: len(names_of)], wrong)
 
 
 def _labels(tables: Sequence[_Table], tiers: Sequence[str]) -> LabelSet:
@@ -156,13 +190,13 @@ def _labels(tables: Sequence[_Table], tiers: Sequence[str]) -> LabelSet:
         for name, found in spellings.items():
             place = table.places.at.get(name)
             if place is not None:
-                found |= {spelled(value) for value in _distinct(table.column(place))}
+                found |= {spelled(value) for value in _distinct(table.columns[place])}
     swapped = any("judge_swapped" in table.places.at for table in tables)
     file = tables[0].source.name
     return label_set(spellings["judge"], spellings["gold"], tiers=tiers, swapped=swapped, file=file)
 
 
-def _distinct(values: list[Any]) -> Iterable[Any]:
+def _distinct(values: Sequence[Any]) -> Iterable[Any]:
     try:
         return set(values)
     except TypeError:  # a list or an object, from JSON
@@ -172,6 +206,8 @@ def _distinct(values: list[Any]) -> Iterable[Any]:
 def _reader(name: str, labels: LabelSet) -> tuple[Read, Any]:
     if name in LABEL_COLUMNS or name.removeprefix("judge_").isdecimal():
         return read_label(labels), np.int8
+    if name.startswith("tier_") and name.endswith("_correct"):
+        return read_outcome, np.float64
     return _READERS.get(name, (read_amount, np.float64))
 
 
@@ -179,30 +215,26 @@ _READERS: Mapping[str, tuple[Read, Any]] = {
     **dict.fromkeys(TEXT_COLUMNS, (read_text, np.object_)),
     **dict.fromkeys(OUTCOME_COLUMNS, (read_label(BINARY), np.int8)),
     "confidence": (read_share, np.float64),
+    "propensity": (read_propensity, np.float64),
     "score": (read_number, np.float64),
     "timestamp": (read_instant, np.float64),
 }
 
 
-def _frame(table: _Table, reading: _Reading) -> pd.DataFrame:
+def _parsed(table: _Table, reading: _Reading) -> dict[str, npt.NDArray[Any]]:
     columns: dict[str, Column] = {}
     wrong, silent = dict(table.wrong), dict[int, RowError]()
     for name, place in table.places.at.items():
-        columns[name] = parsed(table.column(place), name, *_reader(name, reading.labels))
+        columns[name] = parsed(table.columns[place], name, *_reader(name, reading.labels))
         for row, error in columns[name].wrong.items():
             (silent if _is_verdict(name) else wrong).setdefault(row, error)
-    find_repeats(columns, wrong, reading.seen)
+    find_repeats(columns, wrong, reading.seen, only=reading.only)
     for row in sorted(wrong):
         reading.quarantine.add(_bad_row(table, row, wrong[row]))
     _keep_silent(table, {row: silent[row] for row in silent if row not in wrong}, reading)
-    keep = np.ones(len(table.rows), dtype=bool)
+    keep = np.ones(len(table.lines), dtype=bool)
     keep[list(wrong)] = False
-    return pd.DataFrame(
-        {
-            name: pd.Series(column.read[keep], dtype="str" if name in TEXT_COLUMNS else None)
-            for name, column in columns.items()
-        }
-    )
+    return {name: column.read[keep] if wrong else column.read for name, column in columns.items()}
 
 
 def _is_verdict(name: str) -> bool:
@@ -220,10 +252,10 @@ def _keep_silent(table: _Table, silent: dict[int, RowError], reading: _Reading) 
         LlmopsError: ``decisions-bad-label`` where that is most rows of a file.
     """
     found = [_bad_row(table, row, silent[row]) for row in sorted(silent)]
-    if 2 * len(found) > len(table.rows):
+    if 2 * len(found) > len(table.lines):
         raise LlmopsError(
             found[0].slug,
-            f"{len(found):,} of {len(table.rows):,} verdicts cannot be read; the first is "
+            f"{len(found):,} of {len(table.lines):,} verdicts cannot be read; the first is "
             f"{found[0].message}",
             hint="is it the right column? name the classes with --tiers",
             file=found[0].file,
@@ -244,13 +276,13 @@ def _is_copy(table: _Table, name: str, labels: LabelSet) -> bool:
     if gold is None or other is None:
         return False
     classes: set[int] = set()
-    for row in table.rows:
-        truth = labels.codes.get(spelled(row[gold]), labels.missing)
-        if truth == labels.missing:
+    for truth, said in zip(table.columns[gold], table.columns[other], strict=True):
+        code = labels.codes.get(spelled(truth), labels.missing)
+        if code == labels.missing:
             continue
-        if labels.codes.get(spelled(row[other])) != truth:
+        if labels.codes.get(spelled(said)) != code:
             return False
-        classes.add(truth)
+        classes.add(code)
     return len(classes) > 1
 
 

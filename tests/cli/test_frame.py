@@ -23,7 +23,7 @@ HEAVY = {
 }  # fmt: skip
 SAMPLE = Path(__file__).parents[1] / "golden" / "report-1.json"
 """An inconclusive report: `llmops show` ends with 4."""
-DECISIONS = "judge,gold\n" + "1,1\n" * 30
+DECISIONS = "judge,gold\n" + "1,1\n0,0\n" * 15
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ WEAK, STRONG = "mistralai/Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview"
 
 
 def decisions(path: Path, correct: int, wrong: int) -> Path:
-    rows = ["judge,gold", *["1,1"] * correct, *["1,0"] * wrong]
+    half = correct // 2
+    rows = ["judge,gold", *["0,0"] * half, *["1,1"] * (correct - half), *["1,0"] * wrong]
     path.write_text("\n".join(rows) + "\n")
     return path
 
@@ -71,7 +72,7 @@ def test_json_is_valid_and_the_same_twice(llmops: Run, tmp_path: Path) -> None:
 
 
 def test_decisions_may_come_from_stdin(llmops: Run) -> None:
-    done = llmops("judge-eval", "-", stdin="judge,gold\n" + "1,1\n" * 30)
+    done = llmops("judge-eval", "-", stdin="judge,gold\n" + "1,1\n0,0\n" * 15)
     assert done.returncode == 0
 
 
@@ -113,15 +114,25 @@ def row(header: str, *rows: str) -> str:
 @pytest.mark.parametrize(
     ("text", "code", "says"),
     [
-        (row("judge,gold", *["1,1"] * 95, *["0,1"] * 5), 0, "nothing is known about the other"),
+        (row("judge,gold", *["1,1"] * 95, *["0,1"] * 5), 4, "nothing is known about the other"),
         (row("judge,gold", *[",1"] * 50, *[",0"] * 50), 3, "judge-all-abstained"),
         (row("judge,gold", *["good,1"] * 50), 3, "decisions-bad-label"),
         (row("judge,gold,confidence", *["1,1,nan", "0,0,0.9"] * 50), 0, "state no confidence"),
         (row("judge,gold,confidence", *["1,1,0.9", "0,0,0.9"] * 50, "1,1,7"), 0, "bad-confidence"),
-        (row("id,judge,gold", *[f"a{i},1,1" for i in range(50)], "a1,0,1"), 0, "conflicting-id"),
+        (
+            row("id,judge,gold", *[f"a{i},{i % 2},{i % 2}" for i in range(50)], "a1,0,1"),
+            0,
+            "conflicting-id",
+        ),
         (row("judge,gold,cluster", *["1,1,c", "0,0,c"] * 50), 4, "of one cluster"),
+        (row("judge,gold", *["1,1"] * 95, *["1,0"] * 5), 4, "tells no request from another"),
+        (row("judge,gold", *["1,1"] * 190, *["1,0"] * 10), 1, "tells no request from another"),
         (row("judge,gold", "1,1", "0,0", "1,1"), 4, "INCONCLUSIVE"),
         (row("judge,gold", *["x,z", "z,x"] * 50), 3, "--tiers"),
+        (row("judge,gold,propensity", "1,1,0", *["0,0,1"] * 50), 3, "judge-impossible-label"),
+        (row("judge,gold,propensity", "1,1,", *["0,0,1"] * 50), 3, "judge-no-propensity"),
+        (row("judge,gold,propensity", "1,1,7", *["0,0,1", "1,1,1"] * 50), 0, "bad-propensity"),
+        (row("judge,gold,propensity", "1,,0", *["0,0,1", "1,1,1"] * 50), 4, "no chance of a label"),
     ],
 )
 def test_bad_input_is_a_message_or_inconclusive(
@@ -218,3 +229,16 @@ def test_an_earlier_log_shows_what_has_moved(llmops: Run, tmp_path: Path) -> Non
     decisions(earlier, 900, 100)
     done = llmops("judge-eval", now, "--earlier", earlier)
     assert "since the earlier log" in " ".join(done.stdout.split())
+
+
+def test_outcomes_of_tiers_say_what_following_does(llmops: Run, tmp_path: Path) -> None:
+    header = "judge,small,large,small|total_cost,large|total_cost"
+    rows = ["small,1,1,0.1,1", "large,0,1,0.1,1", "small,1,1,0.1,1", "small,0,1,0.1,1"] * 50
+    (tmp_path / "d.csv").write_text(row(header, *rows))
+    done = llmops("judge-eval", "d.csv", "--tiers", "small,large", "-f", "json")
+    report = json.loads(done.stdout)
+    found = {item["name"]: item for item in report["measures"]}
+    assert found["quality_difference"]["value"] == pytest.approx(-25.0)
+    assert found["cost_ratio"]["value"] == pytest.approx(1.3 / 4)
+    assert found["gap_to_oracle"]["value"] == pytest.approx(25.0)
+    assert "tier_policies" in {item["name"] for item in report["tables"]}

@@ -155,3 +155,45 @@ def test_noise_has_no_cut_that_holds() -> None:
     assert found["optimism"].value > 0
     assert found["held_out_accuracy"].low is not None
     assert found["held_out_accuracy"].low < 0.5
+
+
+def clustered(n: int, seed: int, size: int) -> pd.DataFrame:
+    """Rows of a cluster share truth and verdict; half the clusters are labelled."""
+    frame = traffic(n, n // 2, (0.9, 0.85), 0.4, seed)
+    whole = frame.loc[frame.index.repeat(size)].reset_index(drop=True)
+    return whole.assign(cluster=np.arange(n).repeat(size))
+
+
+def test_rogan_gladen_counts_copies_of_a_cluster_once() -> None:
+    one, many = (
+        measures(judge_eval(clustered(300, 4, size)))["traffic_rogan_gladen"] for size in (1, 8)
+    )
+    assert many.value == pytest.approx(one.value)
+    widths = [(m.high or 0.0) - (m.low or 0.0) for m in (one, many)]
+    assert widths[1] > 0.85 * widths[0]
+    assert "cluster bootstrap" in many.method
+
+
+@pytest.mark.slow
+def test_rogan_gladen_over_clusters_covers() -> None:
+    runs, hits = 150, 0
+    for seed in range(runs):
+        found = measures(judge_eval(clustered(300, seed, 5)))["traffic_rogan_gladen"]
+        hits += (found.low or 0.0) <= 0.4 <= (found.high or 0.0)
+    # 95 % intervals; 150 runs leave the rate uncertain by 1.8 points.
+    assert hits / runs >= 0.905
+
+
+def test_calibration_and_abstention_carry_intervals() -> None:
+    draw = RNG(3)
+    gold, sure = draw.integers(0, 2, 800), draw.uniform(0.5, 1, 800)
+    judge = np.where(draw.random(800) < sure, gold, 1 - gold)
+    frame = pd.DataFrame({"judge": judge, "gold": gold, "confidence": sure})
+    for more in (frame, frame.assign(cluster=np.arange(800) // 4)):
+        found = measures(judge_eval(more))
+        names = [name for name in found if name.startswith(("brier", "risk_coverage"))]
+        assert len(names) == 6
+        for name in (*names, "calibration_error"):
+            item = found[name]
+            assert (item.low or 0.0) <= (item.value or 0.0) <= (item.high or 0.0)
+            assert item.level == 0.95

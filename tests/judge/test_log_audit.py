@@ -44,9 +44,23 @@ def test_a_failing_judge_still_fails_whoever_labelled() -> None:
     assert judge_eval(frame).verdict is Verdict.FAIL
 
 
-def test_a_constant_judge_is_named() -> None:
-    report = judge_eval(right(100, 0.9).assign(judge=1))
-    assert "'accept'" in found(report)["judge-constant"].message
+@pytest.mark.parametrize(
+    ("others", "verdict"),
+    [(0, Verdict.INCONCLUSIVE), (9, Verdict.INCONCLUSIVE), (10, Verdict.FAIL)],
+)
+def test_a_judge_that_always_says_the_same_never_passes(others: int, verdict: Verdict) -> None:
+    # Accuracy alone would pass: 99 % and more.
+    report = judge_eval(pd.DataFrame({"judge": 1, "gold": [1] * 1000 + [0] * others}))
+    assert report.checks[0].verdict is Verdict.PASS
+    assert report.checks[-1].name == "the judge tells requests apart"
+    assert report.verdict is verdict
+    assert "'accept' in all" in found(report)["judge-constant"].message
+    assert "always says the same" in report.headline
+
+
+def test_a_constant_score_is_a_constant_verdict() -> None:
+    report = judge_eval(pd.DataFrame({"score": 0.7, "gold": [1] * 900 + [0] * 100}))
+    assert report.verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize("column", ["score", "confidence"])
@@ -121,3 +135,13 @@ def test_the_earlier_cut_is_tried_on_this_log() -> None:
     expected = ((now["score"] >= old) == now["gold"]).mean()
     assert measures["earlier_cut_accuracy"].value == pytest.approx(expected)
     assert expected < 0.8
+
+
+@pytest.mark.parametrize("truth", [0, 1])
+def test_truths_of_one_kind_never_pass(truth: int) -> None:
+    said = [truth] * 950 + [1 - truth] * 50
+    report = judge_eval(pd.DataFrame({"judge": said, "gold": truth}))
+    assert report.checks[0].verdict is Verdict.PASS
+    assert report.checks[-1].name == "the truth is of more than one kind"
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "Half of the judge is unseen" in report.headline

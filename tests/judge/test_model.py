@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import beta, binom
 
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.judge import JudgeParameters
@@ -36,7 +36,8 @@ def test_label_budgets_for_80_percent_power(truth: float, labels: int) -> None:
 
 
 def power(truth: float, bound: float, labels: int) -> float:
-    marks = [k for k in range(labels + 1) if clopper_pearson(k, labels, 0.90).low > bound]
+    right = np.arange(1, labels + 1)
+    marks = right[beta.ppf(0.05, right, labels - right + 1) > bound]
     return float(binom.sf(marks[0] - 1, labels, truth))
 
 

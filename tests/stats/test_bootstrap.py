@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import bootstrap
 
-from llmops_cli.stats.bootstrap import bootstrap_ratio, bootstrap_statistic, cluster_sums
+from llmops_cli.stats.bootstrap import (
+    _distinct,  # pyright: ignore[reportPrivateUsage] - both of its ways must agree
+    bootstrap_ratio,
+    bootstrap_statistic,
+    cluster_sums,
+    resampled_totals,
+)
 
 
 @given(
@@ -99,3 +105,23 @@ def test_coverage_of_the_ratio_is_nominal(clusters: int) -> None:
         found = bootstrap_ratio(sums, level=0.90, resamples=800, seed=run)
         hits += found.low <= 0.6 <= found.high
     assert 0.86 <= hits / runs <= 0.94
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 5)), min_size=2, max_size=40),
+    st.sampled_from([1.0, 0.5]),
+)
+def test_equal_rows_are_counted_as_by_sorting(rows: list[tuple[int, int]], scale: float) -> None:
+    # Whole numbers take a table in place of a sort; others do not.
+    sums = scale * np.array(rows, dtype=float)
+    found, counts = _distinct(sums)
+    wanted, wanted_counts = np.unique(sums, axis=0, return_counts=True)
+    assert np.array_equal(found, wanted)
+    assert np.array_equal(counts, wanted_counts)
+
+
+def test_totals_of_resamples_vary_as_sums_of_clusters_do() -> None:
+    sums = np.random.default_rng(1).normal(2, 1, (400, 2))
+    drawn = resampled_totals(sums, resamples=4000, seed=2)
+    assert drawn.mean(axis=0) == pytest.approx(sums.sum(axis=0), rel=0.01)
+    assert drawn.var(axis=0) == pytest.approx(400 * sums.var(axis=0), rel=0.08)

@@ -11,7 +11,6 @@ from statsmodels.stats.power import NormalIndPower
 
 from llmops_cli.stats.power import (
     Comparison,
-    design_effect,
     harm_bounds,
     non_inferiority_sample,
     rare_excess,
@@ -132,23 +131,6 @@ def test_a_noisy_control_holds_alpha_by_simulation(share: float, n: int, ratio: 
     )[1]
     assert (harm > excess).mean() <= 1.15 * alpha
     assert (harm > normal).mean() > 1.5 * alpha
-
-
-def test_identical_rows_of_a_cluster_count_once() -> None:
-    # 50 clusters of 8 equal rows: the effective sample is 50, give or take its own correction.
-    values = np.repeat(np.arange(50) % 2, 8).astype(float)
-    sums = np.column_stack([values.reshape(50, 8).sum(axis=1), np.full(50, 8.0)])
-    assert design_effect(sums, float(values.var())) == pytest.approx(8 * 50 / 49)
-
-
-@given(st.integers(2, 60), st.integers(1, 20))
-def test_clusters_alike_have_no_design_effect(groups: int, size: int) -> None:
-    sums = np.column_stack([np.full(groups, size / 2), np.full(groups, float(size))])
-    assert design_effect(sums, 0.25) == 1.0
-
-
-def test_one_cluster_has_none() -> None:
-    assert design_effect(np.array([[3.0, 5.0]]), 0.24) == 1.0
 
 
 @pytest.mark.slow

@@ -1,9 +1,14 @@
 """Which columns and labels are meant: named, documented, or an error that lists what could be."""
 
+import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from google.protobuf.json_format import Parse
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.decisions import Decisions, read_decisions
@@ -149,28 +154,93 @@ def event(name: str, **score: object) -> dict[str, object]:
 def span(number: int, *events: dict[str, object]) -> dict[str, object]:
     return {
         "traceId": f"{1:032x}", "spanId": f"{number:016x}", "name": "chat",
+        "startTimeUnixNano": "1", "endTimeUnixNano": "2",
         "attributes": [{"key": "gen_ai.conversation.id", "value": {"stringValue": f"c{number}"}}],
         "events": list(events),
     }  # fmt: skip
 
 
-def test_evaluations_of_traces_become_columns(tmp_path: Path) -> None:
+def telemetry() -> list[dict[str, object]]:
     spans = [
         span(1, event("router", label="pass"), event("human", value=0.0)),
         span(2, event("router", label="fail")),
         span(3),
     ]
     record = {
-        "spanId": f"{2:016x}", "eventName": "gen_ai.evaluation.result",
+        "spanId": f"{2:016x}", "eventName": "gen_ai.evaluation.result", "timeUnixNano": "2",
         "attributes": event("human", label="fail")["attributes"],
     }  # fmt: skip
-    lines = [
+    return [
         {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]},
         {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]},
     ]
-    path = write(tmp_path, "".join(json.dumps(line) + "\n" for line in lines), "t.jsonl")
+
+
+def in_base64(value: object) -> object:
+    """Ids as protobuf's own JSON mapping wants them."""
+    if isinstance(value, list):
+        return [in_base64(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: base64.b64encode(bytes.fromhex(item)).decode()
+        if key in {"traceId", "spanId"}
+        else in_base64(item)
+        for key, item in value.items()
+    }
+
+
+def as_json(lines: list[dict[str, object]]) -> bytes:
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
+
+
+def as_protobuf(lines: list[dict[str, object]]) -> bytes:
+    kinds = (ExportTraceServiceRequest, ExportLogsServiceRequest)
+    messages = [
+        Parse(json.dumps(in_base64(line)), kind()).SerializeToString()
+        for line, kind in zip(lines, kinds, strict=True)
+    ]
+    return b"".join(len(data).to_bytes(4, "big") + data for data in messages)
+
+
+@pytest.mark.parametrize(
+    ("name", "encode"), [("t.jsonl", as_json), ("t.pb", as_protobuf), ("t.otlp", as_protobuf)]
+)
+def test_evaluations_of_traces_become_columns(
+    tmp_path: Path, name: str, encode: Callable[[list[dict[str, object]]], bytes]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(encode(telemetry()))
     found = read_decisions([path], names={"judge": "router", "gold": "human"})
     assert found.frame["judge"].tolist() == [1, 0]
     assert found.frame["gold"].tolist() == [0, 0]
     assert found.frame["cluster"].tolist() == ["c1", "c2"]
     assert found.bad_rows == ()
+
+
+def test_a_protobuf_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.pb"
+    path.write_bytes(b"judge,gold\n1,1\n")
+    assert refusal(path).slug in {"traffic-not-protobuf", "decisions-empty"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "small_correct,large_correct,small_cost_usd,large_cost_usd",
+        "small,large,small|total_cost,large|total_cost",
+    ],
+)
+def test_outcomes_and_costs_of_tiers_are_found(tmp_path: Path, header: str) -> None:
+    text = f"judge,{header}\nsmall,True,0.5,0.1,2\nlarge,,1,0.1,2\nsmall,7,1,0.1,2\n"
+    found = read_decisions([write(tmp_path, text)], tiers=("small", "large"))
+    assert found.frame["tier_0_correct"].isna().tolist() == [False, True]
+    assert found.frame["tier_1_correct"].tolist() == [0.5, 1.0]
+    assert found.frame["tier_1_cost_usd"].tolist() == [2.0, 2.0]
+    assert [(row.line, row.slug) for row in found.bad_rows] == [(4, "decisions-bad-outcome")]
+
+
+def test_a_tier_without_outcomes_leaves_all_without(tmp_path: Path) -> None:
+    text = "judge,gold,small_correct\nsmall,large,1\nlarge,large,1\n"
+    found = read_decisions([write(tmp_path, text)], tiers=("small", "large"))
+    assert set(found.columns) == {"judge", "gold"}
