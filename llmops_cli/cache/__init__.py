@@ -2,7 +2,8 @@
 
 The log is compiled once to prefixes and times, then every policy is replayed on it: no
 caching, the markers the client sent, automatic caching with 5-minute or 1-hour entries. The
-figures are priced by token class and held against what perfect foresight would pay.
+figures are priced by token class and held against what perfect foresight would pay. A cache of
+answers, found by the meaning of questions, is the other question of this room.
 """
 
 from collections.abc import Sequence
@@ -10,11 +11,21 @@ from collections.abc import Sequence
 from llmops_cli.cache.estimate import estimate_calls
 from llmops_cli.cache.model import POLICIES, CacheParameters
 from llmops_cli.cache.report import report_on
+from llmops_cli.cache.semantic_model import SemanticParameters
+from llmops_cli.cache.semantic_question import semantic_estimate
+from llmops_cli.cache.trace import NEEDED
 from llmops_cli.calls import CallsTable
 from llmops_cli.prices import PriceBook
 from llmops_cli.report import Finding, Report
 
-__all__ = ["POLICIES", "CacheParameters", "cache_estimate"]
+__all__ = [
+    "NEEDED",
+    "POLICIES",
+    "CacheParameters",
+    "SemanticParameters",
+    "cache_estimate",
+    "semantic_estimate",
+]
 
 
 def cache_estimate(
@@ -28,10 +39,11 @@ def cache_estimate(
 ) -> Report:
     """Replay a log under Anthropic's prompt-caching rules and price every policy.
 
-    Reads, writes and fresh input follow rules R1 to R11 and R16 to R18 (prefix order, entries
-    only at breakpoints, lookback of 20 positions, minimum lengths, lifetimes from the start of
-    a request, entries readable once the writer's response begins, isolation by workspace and
-    model). Calls of other providers are counted and priced as billed, never replayed.
+    Reads, writes and fresh input follow rules R1 to R13 and R16 to R18: prefix order, past
+    thinking that older models drop, entries only at breakpoints, lookback of 20 positions,
+    minimum lengths, lifetimes from the start of a request, entries readable once the writer's
+    response begins, isolation by workspace and model. Calls of other providers are counted and
+    priced as billed, never replayed.
 
     Args:
         calls: the calls table; prompts as block hashes, tokens, kinds and markers.

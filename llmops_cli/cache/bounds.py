@@ -5,7 +5,6 @@ visits and a minimum over the visit that writes first. LB0 writes for free, LB1 
 for ever, LB2 has one lifetime and is exact for it, LB3 has both. ``LB0 <= LB1 <= LB3 <= LB2``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from llmops_cli.cache.rules import CacheRules
 from llmops_cli.cache.trace import CacheTrace
-from llmops_cli.cache.visits import Clock, Ints, Mask, runs, segments
+from llmops_cli.cache.visits import Ints, Mask
 
 __all__ = ["LEAST", "clairvoyant_usd", "lower_bounds"]
 
@@ -26,38 +25,56 @@ _FRESH, _READ, _WRITE, _LONG = range(4)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Spent:
-    # What each visit costs by class, visits of a prefix together and in time; `moment` and
-    # `answers` place its start and the start of its answer among the moments of all calls.
-    node: Ints
+class _Visits:
+    # What each visit costs by class, visits of a prefix together and in time. Calls are numbered
+    # in order of time; `seen_from` is the first call that starts once this one's answer began
+    # (R9), and `others` says where another prefix begins.
     call: Ints
-    start: Ints
-    moment: Ints
-    answers: Ints
+    others: Mask
+    pause: Ints
+    seen_from: Ints
     usd: Floats
-    clock: Clock
 
     @classmethod
-    def on(cls, trace: CacheTrace, per_token: Floats) -> "_Spent":
+    def of(cls, trace: CacheTrace, per_token: Floats) -> "_Visits":
         order = trace.visits.by_node
         call = trace.visits.call[order]
-        prices = per_token[:, :4].copy()
-        # Without a price for a class, nobody is billed for it: it costs as fresh input does.
-        for column in (_READ, _WRITE, _LONG):
-            prices[:, column] = np.where(
-                np.isnan(prices[:, column]), prices[:, _FRESH], prices[:, column]
-            )
-        moments, rank = np.unique(trace.start_us, return_inverse=True)
-        answers = np.searchsorted(moments, trace.begins_us)
+        others = np.ones(len(order), np.bool_)
+        node = trace.node[order]
+        np.not_equal(node[1:], node[:-1], out=others[1:])
+        start = trace.start_us[call]
         return cls(
-            trace.node[order],
             call,
-            trace.start_us[call],
-            rank[call],
-            answers[call],
-            np.ascontiguousarray((trace.block_tokens[order][:, None] * prices[call]).T),
-            Clock.of(trace.start_us, trace.begins_us),
+            others,
+            np.diff(start, prepend=start[:1]),
+            np.searchsorted(trace.start_us, trace.begins_us)[call],
+            trace.block_tokens[order] * _prices(per_token, call),
         )
+
+    def runs(self, life_us: int) -> "_Runs":
+        """Visits of a prefix with pauses of at most a lifetime (R8)."""
+        return _Runs.of(self.others | (self.pause > life_us))
+
+
+def _prices(per_token: Floats, call: Ints) -> Floats:
+    prices = per_token[:, :4].T.copy()
+    # Without a price for a class, nobody is billed for it: it costs as fresh input does.
+    prices = np.where(np.isnan(prices), prices[_FRESH], prices)
+    one = len(call) and (prices == prices[:, :1]).all()
+    return prices[:, :1] if one else prices[:, call]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Runs:
+    # Where each begins and ends, and the run of each visit.
+    first: Ints
+    end: Ints
+    number: Ints
+
+    @classmethod
+    def of(cls, new: Mask) -> "_Runs":
+        first = np.flatnonzero(new)
+        return cls(first, np.append(first[1:], len(new)), np.cumsum(new) - 1)
 
 
 def lower_bounds(trace: CacheTrace, per_token: Floats, rules: CacheRules) -> dict[str, float]:
@@ -68,18 +85,16 @@ def lower_bounds(trace: CacheTrace, per_token: Floats, rules: CacheRules) -> dic
         per_token: ``(calls, 5)`` USD per token by class; NaN where there is no price.
         rules: the two lifetimes.
     """
-    spent = _Spent.on(trace, per_token)
-    for_ever = np.iinfo(np.int64).max
-    new = runs(spent.node, spent.start, for_ever)
-    cheapest = spent.usd[_WRITE:].min(axis=0)
-    found: Mapping[str, float] = {
-        "LB0": float(np.where(new, spent.usd[_FRESH], spent.usd[_READ]).sum()),
-        "LB1": float(_first_write(spent, new, cheapest).sum()),
-        "LB2-5m": float(_one_lifetime(spent, rules.life_5m_us, _WRITE).sum()),
-        "LB2-1h": float(_one_lifetime(spent, rules.life_1h_us, _LONG).sum()),
-        "LB3": float(_both_lifetimes(spent, rules).sum()),
+    visits = _Visits.of(trace, per_token)
+    for_ever, hour = _Runs.of(visits.others), visits.runs(rules.life_1h_us)
+    fresh, read, write, long = visits.usd
+    return {
+        "LB0": float(np.where(visits.others, fresh, read).sum()),
+        "LB1": float(_first_write(visits, for_ever, np.minimum(write, long)).sum()),
+        "LB2-5m": float(_one_lifetime(visits, visits.runs(rules.life_5m_us), _WRITE).sum()),
+        "LB2-1h": float(_one_lifetime(visits, hour, _LONG).sum()),
+        "LB3": float(_both_lifetimes(visits, hour, rules).sum()),
     }
-    return dict(found)
 
 
 def clairvoyant_usd(trace: CacheTrace, per_token: Floats, *, life_us: int, write: int) -> Floats:
@@ -97,60 +112,76 @@ def clairvoyant_usd(trace: CacheTrace, per_token: Floats, *, life_us: int, write
         life_us: lifetime of an entry in microseconds.
         write: column of ``per_token`` that a write of this lifetime pays.
     """
-    return _one_lifetime(_Spent.on(trace, per_token), life_us, write)
+    visits = _Visits.of(trace, per_token)
+    return _one_lifetime(visits, visits.runs(life_us), write)
 
 
-def _one_lifetime(spent: _Spent, life_us: int, write: int) -> Floats:
-    first, run, ends = segments(runs(spent.node, spent.start, life_us))
-    readable = _first_readable(spent, run, ends)
-    paid, reads = _running(spent.usd[_FRESH]), _running(spent.usd[_READ])
-    here = np.arange(len(run))
-    before = paid[here] - paid[first[run]]
-    waiting = paid[readable] - paid[here + 1]
-    cost = before + spent.usd[write] + waiting + reads[ends] - reads[readable]
-    never = paid[ends[first]] - paid[first]
-    return np.minimum(np.minimum.reduceat(cost, first), never) if len(first) else never
+def _one_lifetime(visits: _Visits, runs: _Runs, write: int) -> Floats:
+    if not len(runs.first):
+        return np.zeros(0)
+    fresh = visits.usd[_FRESH]
+    paid, reads = _running(fresh), _running(visits.usd[_READ])
+    # Fresh up to the writer and behind it until its answer begins, read from there on.
+    over = (paid - reads)[_first_readable(visits, runs)]
+    over += visits.usd[write] - fresh
+    least = np.minimum.reduceat(over, runs.first) + reads[runs.end] - paid[runs.first]
+    return np.minimum(least, paid[runs.end] - paid[runs.first])
 
 
-def _both_lifetimes(spent: _Spent, rules: CacheRules) -> Floats:
+def _both_lifetimes(visits: _Visits, hour: _Runs, rules: CacheRules) -> Floats:
     """LB3: per run of visits with gaps of at most the long lifetime, one first write.
 
     The prefix alone cannot tell a 5-minute entry from one that a later, longer 1-hour entry
     keeps alive (R6 bills such a prefix as read). So every read may renew for an hour; what
     must still be paid is a first write, the long one if the next visit is beyond 5 minutes.
     """
-    new = runs(spent.node, spent.start, rules.life_1h_us)
-    pause = np.append(spent.start[1:] - spent.start[:-1], 0)
-    write = np.where(pause <= rules.life_5m_us, spent.usd[_WRITE], spent.usd[_LONG])
-    return _first_write(spent, new, np.minimum(write, spent.usd[_LONG]))
+    pause = np.append(visits.pause[1:], 0)
+    _, _, write, long = visits.usd
+    either = np.where(pause <= rules.life_5m_us, write, long)
+    return _first_write(visits, hour, np.minimum(either, long))
 
 
-def _first_write(spent: _Spent, new: Mask, write: Floats) -> Floats:
-    # Per segment: nothing cached, or fresh input, one write, then reads of what is readable.
-    first, segment, ends = segments(new)
-    if not len(first):
+def _first_write(visits: _Visits, runs: _Runs, write: Floats) -> Floats:
+    # Per run: nothing cached, or fresh input, one write, then reads of what is readable.
+    if not len(runs.first):
         return np.zeros(0)
-    fresh = spent.usd[_FRESH]
-    readable = spent.clock.readable(spent.call, new, segment)
-    later = np.where(readable, spent.usd[_READ], fresh)
-    paid, reads = _running(fresh), _running(later)
-    here = np.arange(len(fresh))
-    cost = paid[here] - paid[first[segment]] + write + reads[ends] - reads[here + 1]
-    never = paid[ends[first]] - paid[first]
-    return np.minimum(np.minimum.reduceat(cost, first), never)
+    fresh = visits.usd[_FRESH]
+    paid = _running(fresh)
+    reads = _running(np.where(_readable(visits, runs), visits.usd[_READ], fresh))
+    over = write + paid[:-1] - reads[1:]
+    least = np.minimum.reduceat(over, runs.first) + reads[runs.end] - paid[runs.first]
+    return np.minimum(least, paid[runs.end] - paid[runs.first])
 
 
-def _first_readable(spent: _Spent, run: Ints, ends: Ints) -> Ints:
+def _readable(visits: _Visits, runs: _Runs) -> Mask:
+    """Whether some earlier visit of the run has begun to answer.
+
+    A later run is shifted below every earlier one, so one running minimum serves all.
+    """
+    shift = runs.number * (int(visits.seen_from.max(initial=0)) + 1)
+    earliest = np.minimum.accumulate(visits.seen_from - shift)
+    found = np.zeros(len(shift), np.bool_)
+    np.less_equal(earliest[:-1] + shift[1:], visits.call[1:], out=found[1:])
+    found[runs.first] = False
+    return found
+
+
+def _first_readable(visits: _Visits, runs: _Runs) -> Ints:
     # Per visit, the first later visit of its run that starts once the response has begun (R9).
-    width = int(max(spent.moment.max(initial=0), spent.answers.max(initial=0))) + 1
-    key = run * width + spent.moment
-    here = np.arange(len(run))
-    found = here + 1
+    call, number = visits.call, runs.number
+    found = np.arange(1, len(call) + 1)
     # Mostly the very next visit is late enough; only the others are searched for.
-    late = np.flatnonzero((found < ends) & (np.append(spent.moment[1:], 0) < spent.answers))
-    found[late] = np.searchsorted(key, run[late] * width + spent.answers[late])
-    return np.minimum(np.maximum(found, here + 1), ends)
+    waits = (number[1:] == number[:-1]) & (call[1:] < visits.seen_from[:-1])
+    late = np.flatnonzero(waits)
+    if len(late):
+        width = len(call) + int(call.max()) + 2
+        wanted = number[late] * width + visits.seen_from[late]
+        at = np.searchsorted(number * width + call, wanted)
+        found[late] = np.minimum(at, runs.end[number[late]])
+    return found
 
 
 def _running(values: Floats) -> Floats:
-    return np.concatenate([np.zeros(1), np.cumsum(values)])
+    total = np.zeros(len(values) + 1)
+    np.cumsum(values, out=total[1:])
+    return total

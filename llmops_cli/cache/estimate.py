@@ -1,6 +1,6 @@
 """The whole computation: a calls table in, every figure of the report out, no words yet."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from operator import add
@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from llmops_cli.cache.billing import elsewhere, used_tokens
 from llmops_cli.cache.bounds import LEAST, lower_bounds
 from llmops_cli.cache.evidence import Evidence, Replayed, gather, widened
 from llmops_cli.cache.invoice import Reconciliation, reconcile
-from llmops_cli.cache.kernel import Plan, cut, replay
+from llmops_cli.cache.kernel import Plan, cut, replay, whole
 from llmops_cli.cache.leaks import Leak
 from llmops_cli.cache.model import (
     AS_LOGGED,
@@ -22,17 +23,18 @@ from llmops_cli.cache.model import (
     POLICIES,
     CacheParameters,
 )
+from llmops_cli.cache.outcome import Outcome
 from llmops_cli.cache.placement import Odds
 from llmops_cli.cache.policies import plan, rejections
 from llmops_cli.cache.providers import Crossing, Setting, asked_for, cross
 from llmops_cli.cache.rules import CacheRules, load_rules
 from llmops_cli.cache.select import EPOCH, Exclusion, Selection, exclude, nothing_left, select
 from llmops_cli.cache.spend import CallPrices, Priced, price_calls
+from llmops_cli.cache.thinking import without_past_thinking
 from llmops_cli.cache.token_anchors import anchor
-from llmops_cli.cache.trace import CacheTrace, compile_trace, numbers, texts
-from llmops_cli.calls import TOKEN_CLASSES, CallsTable
+from llmops_cli.cache.trace import CacheTrace, compile_trace, numbers, rows_of, texts
+from llmops_cli.calls import CallsTable
 from llmops_cli.engine import map_merge
-from llmops_cli.errors import LlmopsError
 from llmops_cli.prices import PriceBook
 from llmops_cli.report import Measure
 from llmops_cli.stats.bootstrap import bootstrap_ratio, cluster_sums
@@ -41,6 +43,10 @@ __all__ = ["Estimate", "Outcome", "estimate_calls"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_SHARED_BLOCKS = 5_000_000
+"""A log of fewer is replayed sooner than a worker has started, which takes most of a second."""
 
 _REJECTED = {
     "cache-too-many-breakpoints": "carry more than 4 cache breakpoints, which the API refuses (R3)",
@@ -49,24 +55,6 @@ _REJECTED = {
     "lifetime, which the API refuses (R5)",
     "cache-marker-on-thinking": "mark a thinking block, which the API refuses (R11)",
 }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """Tokens ``(calls, 5)`` and USD ``(calls, 5)`` by class under one policy."""
-
-    tokens: Ints
-    usd: Floats
-
-    @property
-    def input_usd(self) -> float:
-        """All input spend."""
-        return float(self.usd[:, :4].sum())
-
-    @property
-    def input_tokens(self) -> int:
-        """All input, cached or not."""
-        return int(self.tokens[:, :4].sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,20 +102,20 @@ def estimate_calls(
     Raises:
         LlmopsError: ``cache-nothing-to-replay`` and what selection, prices and rules refuse.
     """
-    rules, asked = load_rules(), asked_for(given.providers)
+    rules, asked = load_rules(), asked_for(given.providers, given.assume)
     calls = calls.reset_index(drop=True)
     chosen = select(calls, given, book)
     _require_prices(chosen, book)
     compiled, exclusions = _compiled(calls, chosen, rules, given)
-    rows = calls.iloc[compiled.row]
-    counts, counted = _counts(rows), numbers(rows, "tokens_estimated", 1) == 0
+    rows = rows_of(calls, compiled.row)
+    counts, counted = used_tokens(rows), numbers(rows, "tokens_estimated", 1) == 0
     anchors = anchor(compiled, counts, counted, rules)
     trace = anchors.trace
     prices = _prices(calls, chosen, trace.row, trace.prompt_tokens, book)
     plans = _plans(trace, rules, prices, given)
     outcomes = {
-        policy: Outcome(tokens := np.hstack([billed, counts[:, 4:]]), prices.usd(tokens))
-        for policy, billed in _replayed(trace, plans, jobs).items()
+        policy: Outcome(billed, counts[:, 4], prices)
+        for policy, billed in _replayed(trace, plans, jobs)
     }
     bounds = lower_bounds(trace, prices.per_token, rules)
     target = given.policy or min(
@@ -139,8 +127,8 @@ def estimate_calls(
         anchors=anchors,
         models=chosen.model[trace.row],
         plans=plans,
-        tokens={name: outcome.tokens for name, outcome in outcomes.items()},
-        usd={name: outcome.usd for name, outcome in outcomes.items()},
+        tokens={name: outcomes[name].tokens for name in (AS_LOGGED, target, baseline)},
+        spends={name: outcome.input_usd_by_call for name, outcome in outcomes.items()},
         billed=counts,
         per_token=prices.per_token,
         target=target,
@@ -150,7 +138,7 @@ def estimate_calls(
     )
     saving = _saving(outcomes[target], outcomes[baseline], trace.conversation, given)
     billed = _billed(calls, trace, prices)
-    elsewhere = _elsewhere(calls, chosen, book)
+    others = elsewhere(calls, chosen, book)
     return Estimate(
         given=given,
         rules=rules,
@@ -163,25 +151,25 @@ def estimate_calls(
         saving=widened(saving, done),
         evidence=gather(done),
         billed=billed,
-        elsewhere=elsewhere,
+        elsewhere=others,
         exclusions=exclusions,
         facts=_facts(calls, trace),
         crossings=tuple(cross(trace, asked, _setting(given, chosen, trace), book)),
-        reconciliation=_reconciled(given, billed or outcomes[AS_LOGGED], elsewhere),
+        reconciliation=_reconciled(given, billed or outcomes[AS_LOGGED], others),
     )
 
 
 def _reconciled(
-    given: CacheParameters, paid: Outcome, elsewhere: pd.DataFrame
+    given: CacheParameters, paid: Outcome, others: pd.DataFrame
 ) -> Reconciliation | None:
     if given.invoice_usd is None:
         return None
-    other = float(np.nansum(elsewhere["usd"].to_numpy(dtype=np.float64)))
+    other = float(np.nansum(others["usd"].to_numpy(dtype=np.float64)))
     return reconcile(given.invoice_usd, float(paid.usd.sum()) + other)
 
 
 def _setting(given: CacheParameters, chosen: Selection, trace: CacheTrace) -> Setting:
-    return Setting(chosen.day[trace.row], given.kv_tokens)
+    return Setting(chosen.day[trace.row], given.kv_tokens, given.seed)
 
 
 def _require_prices(chosen: Selection, book: PriceBook) -> None:
@@ -197,7 +185,7 @@ def _compiled(
     calls: CallsTable, chosen: Selection, rules: CacheRules, given: CacheParameters
 ) -> tuple[CacheTrace, tuple[Exclusion, ...]]:
     left, exclusions = chosen.replay, list(chosen.exclusions)
-    trace = compile_trace(calls[left], rules, chosen.model[left], given)
+    trace = _read_by_provider(calls, left, chosen, rules, given)
     for slug, bad in rejections(trace, rules).items():
         mask = np.zeros(len(calls), np.bool_)
         mask[trace.row[bad]] = True
@@ -206,8 +194,19 @@ def _compiled(
     if not left.any():
         raise nothing_left(len(calls), exclusions)
     if len(exclusions) > len(chosen.exclusions):
-        trace = compile_trace(calls[left], rules, chosen.model[left], given)
+        trace = _read_by_provider(calls, left, chosen, rules, given)
     return trace, tuple(exclusions)
+
+
+def _read_by_provider(
+    calls: CallsTable, left: Mask, chosen: Selection, rules: CacheRules, given: CacheParameters
+) -> CacheTrace:
+    mine = calls if left.all() else calls[left]
+    trace = compile_trace(mine, rules, chosen.model[left], given)
+    counted = numbers(calls, "tokens_estimated", 1) == 0
+    code, names = pd.factorize(chosen.model[trace.row])
+    drops = np.array([rules.drops(str(name).lower()) for name in names], np.bool_)[code]
+    return without_past_thinking(trace, drops, counted[trace.row])
 
 
 def _prices(
@@ -222,10 +221,6 @@ def _prices(
     return price_calls(what, prompt_tokens, book)
 
 
-def _counts(calls: CallsTable) -> Ints:
-    return np.column_stack([numbers(calls, name, 0) for name in TOKEN_CLASSES]).astype(np.int64)
-
-
 def _plans(
     trace: CacheTrace, rules: CacheRules, prices: CallPrices, given: CacheParameters
 ) -> dict[str, Plan]:
@@ -234,10 +229,15 @@ def _plans(
     return {name: plan(trace, name, rules, odds=odds, renew_marked=marked) for name in POLICIES}
 
 
-def _replayed(trace: CacheTrace, plans: dict[str, Plan], jobs: int) -> dict[str, Ints]:
+def _replayed(
+    trace: CacheTrace, plans: dict[str, Plan], jobs: int
+) -> Iterator[tuple[str, npt.NDArray[np.integer]]]:
     # Every policy on every part at once: a worker is sent a part of the trace only once.
-    billed = map_merge(replay, cut(trace, plans), add, jobs=jobs)
-    return {name: billed.in_order(name) for name in plans}
+    shared = jobs > 1 and len(trace.node) >= _SHARED_BLOCKS
+    parts = cut(trace, plans) if shared else [whole(trace, plans)]
+    billed = map_merge(replay, parts, add, jobs=jobs)
+    for name in plans:
+        yield name, billed.in_order(name)
 
 
 def _odds(per_token: Floats) -> Odds:
@@ -251,7 +251,7 @@ def _odds(per_token: Floats) -> Odds:
 def _saving(
     policy: Outcome, baseline: Outcome, conversation: Ints, given: CacheParameters
 ) -> Measure:
-    spends = np.column_stack([policy.usd[:, :4].sum(axis=1), baseline.usd[:, :4].sum(axis=1)])
+    spends = np.column_stack([policy.input_usd_by_call, baseline.input_usd_by_call])
     sums = cluster_sums(spends, conversation)
     total = sums.sum(axis=0)
     value = float(1 - total[0] / total[1]) if total[1] > 0 else 0.0
@@ -274,40 +274,15 @@ def _saving(
 
 
 def _billed(calls: CallsTable, trace: CacheTrace, prices: CallPrices) -> Outcome | None:
-    rows = calls.iloc[trace.row]
+    rows = rows_of(calls, trace.row)
     if (numbers(rows, "tokens_estimated", 1) > 0).any():
         return None
-    tokens = _counts(rows)
-    return Outcome(tokens, prices.usd(tokens))
-
-
-def _elsewhere(calls: CallsTable, chosen: Selection, book: PriceBook) -> pd.DataFrame:
-    # Calls that cost money and are not replayed: their spend as the log's usage says, by model.
-    columns = ["provider", "model", "calls", *TOKEN_CLASSES, "usd"]
-    usage = numbers(calls, "tokens_estimated", 1) == 0
-    rows = np.flatnonzero(chosen.billable & ~chosen.replay & usage)
-    groups = pd.factorize(pd.MultiIndex.from_arrays([chosen.provider[rows], chosen.model[rows]]))
-    found: list[list[object]] = []
-    for number, (provider, model) in enumerate(groups[1]):
-        mine = rows[groups[0] == number]
-        tokens = _counts(calls.iloc[mine])
-        found.append(
-            [provider, model, len(mine), *tokens.sum(axis=0), _spend(calls, chosen, mine, book)]
-        )
-    return pd.DataFrame(found, columns=columns)
-
-
-def _spend(calls: CallsTable, chosen: Selection, rows: Ints, book: PriceBook) -> float:
-    tokens = _counts(calls.iloc[rows])
-    try:
-        prices = _prices(calls, chosen, rows, tokens[:, :4].sum(axis=1), book)
-        return float(prices.usd(tokens).sum())
-    except LlmopsError:
-        return float("nan")
+    tokens = used_tokens(rows)
+    return Outcome(tokens[:, :4], tokens[:, 4], prices)
 
 
 def _facts(calls: CallsTable, trace: CacheTrace) -> dict[str, int]:
-    rows = calls.iloc[trace.row]
+    rows = rows_of(calls, trace.row)
     waits = np.isnan(numbers(rows, "ttft_s", np.nan)) & np.isnan(
         numbers(rows, "duration_s", np.nan)
     )

@@ -5,6 +5,7 @@ Everything here is derived from a finished replay; no policy is replayed again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +43,8 @@ class Replayed:
         anchors: the trace, and how its tokens are known.
         models: of each call of the trace.
         plans: of the target and of what it is held against.
-        tokens: ``(calls, 5)`` by class, by policy.
-        usd: ``(calls, 5)`` by class, by policy.
+        tokens: ``(calls, 5)`` by class, of the target, the baseline and the logged markers.
+        spends: ``(calls,)`` USD for input, by policy.
         billed: ``(calls, 5)`` tokens by class as the log counts them.
         per_token: ``(calls, 5)`` USD per token by class.
         target: the policy in question.
@@ -57,7 +58,7 @@ class Replayed:
     models: npt.NDArray[np.object_]
     plans: Mapping[str, Plan]
     tokens: Mapping[str, Ints]
-    usd: Mapping[str, Floats]
+    spends: Mapping[str, Floats]
     billed: Ints
     per_token: Floats
     target: str
@@ -73,14 +74,15 @@ class Replayed:
     @property
     def counted(self) -> npt.NDArray[np.bool_]:
         """Calls whose log carries usage."""
-        return numbers(self.calls.iloc[self.trace.row], "tokens_estimated", 1) == 0
+        return numbers(self.calls, "tokens_estimated", 1)[self.trace.row] == 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
     """Everything that the log says beside the replay; None where it says nothing.
 
-    ``sources`` names file and line of the call that each prompt is first seen in.
+    ``sources`` names file and line of the calls that prompts and leaks speak of; the line alone,
+    or the file without its folder, where that is enough.
     """
 
     anchors: Anchors
@@ -107,13 +109,15 @@ def gather(done: Replayed) -> Evidence:
     truth = compare(done.tokens[AS_LOGGED], done.billed, done.counted & _own(done))
     rate = truth.rate(trace.conversation, done.given.level) if truth else None
     long_lived = bool(target[:, 3].any())
-    spends = {name: usd[:, :4].sum(axis=1) for name, usd in done.usd.items()}
     life = done.rules.life_1h_us if long_lived else done.rules.life_5m_us
-    losses = Losses(trace, found, misses, spends, done.target, done.per_token, life)
+    losses = Losses(trace, found, misses, done.spends, done.target, done.per_token, life)
     leaks, prompts = summed(misses), top_prompts(losses)
+    everything = tuple(ranked([*leaks, *_unexplained(done, truth)]))
+    named = {item.first for item in prompts} | {item.example for item in everything}
+    named |= {item.against for item in everything}
     return Evidence(
         anchors=done.anchors,
-        leaks=tuple(ranked([*leaks, *_unexplained(done, truth)])),
+        leaks=everything,
         differences=_differences(done, misses, leaks),
         prompts=prompts,
         truth=truth,
@@ -122,7 +126,7 @@ def gather(done: Replayed) -> Evidence:
         latency=_latency(done),
         identities=identities(usage, done.rules),
         brackets=minimum_brackets(usage, done.rules, among=trace.row),
-        sources={item.first: _source(done, item.first) for item in prompts},
+        sources=_sources(done, sorted(named - {-1})),
     )
 
 
@@ -132,9 +136,17 @@ def _own(done: Replayed) -> npt.NDArray[np.bool_]:
     return (provider == "anthropic") | (provider == "")
 
 
-def _source(done: Replayed, call: int) -> str:
-    row = done.calls.iloc[int(done.trace.row[call])]
-    return f"{row['source_file']}:{row['source_line']}"
+def _sources(done: Replayed, calls: list[int]) -> dict[int, str]:
+    files = done.calls["source_file"].dropna().unique().tolist()
+    named = {file: f"{PurePath(file).name}:" for file in files}
+    if len(set(named.values())) < len(files):
+        named = {file: f"{file}:" for file in files}
+    if len(files) == 1:
+        named = {files[0]: "line "}
+    rows = done.calls.iloc[done.trace.row[calls]]
+    places = zip(rows["source_file"].tolist(), rows["source_line"].tolist(), strict=True)
+    found = [f"{named.get(file, '')}{line}" for file, line in places]
+    return dict(zip(calls, found, strict=True))
 
 
 def _unexplained(done: Replayed, truth: Truth | None) -> list[Leak]:
@@ -173,9 +185,8 @@ def _evictions(done: Replayed, policy: str) -> Evictions:
 
 
 def _latency(done: Replayed) -> Effect:
-    rows = done.calls.iloc[done.trace.row]
     timed = Timed(
-        numbers(rows, "ttft_s", np.nan),
+        numbers(done.calls, "ttft_s", np.nan)[done.trace.row],
         done.billed,
         done.counted,
         done.models,

@@ -6,13 +6,11 @@ from llmops_cli.cache.estimate import Estimate
 from llmops_cli.cache.gates import baseline_check, hit_rate, hit_rate_check, unexplained_check
 from llmops_cli.cache.identities import broken_identities
 from llmops_cli.cache.leaks import REASONS, Leak
-from llmops_cli.cache.model import AS_LOGGED
 from llmops_cli.cache.truth import OUTCOMES
-from llmops_cli.report import Check, Column, Explanation, Finding, Measure, Scalar, Table
+from llmops_cli.report import Check, Column, Finding, Measure, Scalar, Table
 
 __all__ = [
     "checks",
-    "explanations",
     "findings",
     "leak_table",
     "measures",
@@ -120,7 +118,7 @@ def leak_table(figures: Estimate, label: str) -> Table:
 def _where(figures: Estimate, leak: Leak) -> str:
     if leak.block < 0:
         return ""
-    place = f"block {leak.block + 1}, {leak.kind}"
+    place = f"{'' if leak.usual else 'e.g. '}block {leak.block + 1}, {leak.kind}"
     found = figures.evidence.differences.get(leak.reason)
     if found is None or found.block != leak.block:
         return place
@@ -128,41 +126,43 @@ def _where(figures: Estimate, leak: Leak) -> str:
 
 
 def tables(figures: Estimate) -> tuple[Table, ...]:
-    """Top prompts, and the replay against the bill where there is one."""
+    """The prompts that lose something, and the replay against the bill where there is one."""
     prompts = _prompts(figures)
-    return (prompts, _confusion(figures)) if figures.evidence.truth else (prompts,)
+    lost = (prompts,) if prompts.rows else ()
+    return (*lost, _confusion(figures)) if figures.evidence.truth else lost
 
 
 def _prompts(figures: Estimate) -> Table:
     rows: list[tuple[Scalar, ...]] = [
         (
             figures.evidence.sources[item.first],
-            item.static_tokens,
             item.calls,
-            item.input_usd,
             item.loss_usd,
             REASONS[item.reason].title if item.reason else "",
             item.change.words,
             item.change.saving_usd,
+            item.input_usd,
+            item.static_tokens,
         )
         for item in figures.evidence.prompts
+        if item.loss_usd > 0
     ]
     return Table(
         name="prompts",
         title="Prompts by what they lose, and the one change to make",
         columns=(
             Column(name="first_seen", label="first seen"),
-            Column(name="static_tokens", label="tools and system", unit="tokens"),
             Column(name="calls", label="calls", unit="count"),
-            Column(name="input_usd", label="input", unit="usd"),
             Column(name="loss_usd", label="loss", unit="usd"),
             Column(name="reason", label="mostly because"),
             Column(name="change", label="the change"),
             Column(name="saving_usd", label="saves", unit="usd"),
+            Column(name="input_usd", label="input", unit="usd"),
+            Column(name="static_tokens", label="static", unit="tokens"),
         ),
         rows=tuple(rows),
-        note="one prompt: calls with the same tools and system prompt, or a drifted copy of them; "
-        "a mended prompt saves at most that, since what must vary is counted as if it stayed",
+        note="one prompt: the same tools and system prompt (static), or a drifted copy; a mended "
+        "one saves at most that much",
     )
 
 
@@ -235,71 +235,3 @@ def _invoice(figures: Estimate) -> list[Finding]:
             hint=found.hint,
         )
     ]
-
-
-def explanations(figures: Estimate) -> tuple[Explanation, ...]:
-    """Unexplained misses and the saving with them; how tokens are known."""
-    found = figures.evidence
-    anchors = found.anchors
-    exact = float(anchors.exact.mean()) if len(anchors.exact) else 0.0
-    tokens = Explanation(
-        of="tokens of a prefix",
-        formula="read + written = tokens up to the last breakpoint; fresh = the rest; by bytes "
-        "between",
-        numbers=(
-            ("calls with usage", anchors.counted),
-            ("calls", figures.trace.calls),
-            ("prefixes known exactly, share", exact),
-            ("prefixes with two lengths", anchors.conflicts),
-            ("standard deviation of ln tokens", anchors.log_spread),
-        ),
-        assumptions=(
-            "a prefix has one length in all calls of its model",
-            "between two known lengths tokens follow the bytes",
-        ),
-        source="usage counters (R18); the error is measured on conversations that were held out",
-    )
-    misses = (_misses(figures),) if found.after_misses else ()
-    return (tokens, *misses, _latency(figures))
-
-
-def _latency(figures: Estimate) -> Explanation:
-    found = figures.evidence.latency
-    change = found.measures[0] if found.measures else None
-    return Explanation(
-        of="time to the first token",
-        formula="ttft = a + b x uncached tokens + c x cached tokens; change = (c - b) x reads more",
-        numbers=(
-            ("timed calls", change.n if change else 0),
-            ("change of the mean, s", change.value if change else None),
-        ),
-        assumptions=(
-            (found.reason and f"no figure is given: {found.reason}")
-            or "what a call reads is as good as drawn by lot, given its model and its size",
-        ),
-        source="the log's own ttft_s; no vendor's percentage is used",
-    )
-
-
-def _misses(figures: Estimate) -> Explanation:
-    rate, truth = figures.evidence.unexplained, figures.evidence.truth
-    return Explanation(
-        of="input spend saved, unexplained misses included",
-        formula="1 - [(1 - e) P + e P'] / [(1 - e) B + e B']",
-        numbers=(
-            ("e", rate.value if rate else None),
-            ("e, low", rate.low if rate else None),
-            ("e, high", rate.high if rate else None),
-            ("promised reads", int(truth.promised.sum()) if truth else None),
-            ("not billed", int(truth.unexplained.sum()) if truth else None),
-            ("P", figures.outcomes[figures.target].input_usd),
-            ("B", figures.outcomes[figures.baseline].input_usd),
-        ),
-        assumptions=(
-            "P, B: spend of policy and baseline as replayed; P', B': without any of their reads",
-            "a lost entry is written again by the call that missed it, so misses do not add up",
-            f"the rate is that of the {AS_LOGGED} markers; another policy meets the same cache",
-            "the saving is monotone in e: its range lies between the ends of e",
-        ),
-        source="Wilson 1927 for e; clusters as Korn & Graubard 1998; rules R6 and R8",
-    )

@@ -13,9 +13,16 @@ _DOCS = "Anthropic prompt-caching documentation"
 
 
 def explanations(figures: Estimate) -> tuple[Explanation, ...]:
-    """The saving, the replay, the price of a token class, break-even, and the bound."""
+    """The saving, the policies, the replay, the price of a token class, break-even, the bound."""
     main = figures.prices.rates[int(np.bincount(figures.prices.group).argmax())]
-    return (_saving(figures), _replay(figures), _classes(main), _break_even(main), _bound(figures))
+    return (
+        _saving(figures),
+        _policies(figures),
+        _replay(figures),
+        _classes(main),
+        _break_even(main),
+        _bound(figures),
+    )
 
 
 def _saving(figures: Estimate) -> Explanation:
@@ -45,6 +52,23 @@ def _saving(figures: Estimate) -> Explanation:
     )
 
 
+def _policies(figures: Estimate) -> Explanation:
+    return Explanation(
+        of="where each policy marks",
+        formula="a marker takes effect where the prompt up to it reaches the model's minimum (R10)",
+        numbers=(("most markers of a request", figures.rules.maximum_breakpoints),),
+        assumptions=(
+            "logged markers: as the client sent them; no caching: none",
+            "automatic: the last block that may carry a marker, set by the provider (R5)",
+            "static prefix: the end of tools and system prompt",
+            "moving tail: both, and one marker every 20 blocks back from the tail",
+            "best 4: the up to four places with most reads to come, knowing this log",
+            "mixed: an hour for tools and system prompt, 5 minutes for what follows (R7)",
+        ),
+        source=f"{figures.rules.source}: rules R2 to R5, R7, R10, R11",
+    )
+
+
 def _replay(figures: Estimate) -> Explanation:
     policy = figures.outcomes[figures.target].tokens.sum(axis=0)
     refreshed = {
@@ -70,10 +94,15 @@ def _replay(figures: Estimate) -> Explanation:
             "lifetimes run from the start of the request that writes or reads (R8)",
             "an entry can be read once its writer's response has begun (R9)",
             "entries are shared inside one workspace and one model (R16)",
+            "older models drop past thinking when the user speaks again (R13)",
+            (
+                "a changed tool choice, thinking, effort or speed is another prefix, where the "
+                "log is of requests; a first image or citation is not looked for (R12)"
+            ),
             refreshed,
             "no entry is evicted before its lifetime ends; nothing was cached before the log",
         ),
-        source=f"{figures.rules.source}: rules R1 to R11, R16 to R18",
+        source=f"{figures.rules.source}: rules R1 to R13, R16 to R18",
     )
 
 

@@ -79,6 +79,16 @@ def _assumed(figures: Estimate) -> list[Finding]:
         for slug, count, message, hint in said
         if count
     ]
+    if given.baseline_policy not in {"", figures.target}:
+        findings.append(
+            Finding(
+                slug="cache-other-policy",
+                severity="warning",
+                message=f"the baseline is the saving of '{given.baseline_policy}', this one of "
+                f"'{figures.target}': the regression is partly that of the policy",
+                hint=f"judge the same one: --policy {given.baseline_policy}",
+            )
+        )
     if given.price_as:
         findings.append(
             Finding(

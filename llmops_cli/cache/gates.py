@@ -72,8 +72,8 @@ def unexplained_check(rate: Measure, bound: float) -> Check:
     return Check.at_most("max_unexplained_miss", rate, bound, needed=needed)
 
 
-def baseline_saving(report: Report, source: str) -> float:
-    """The saving that an earlier report of this command found.
+def baseline_saving(report: Report, source: str) -> tuple[float, str]:
+    """The saving that an earlier report of this command found, and the policy it judged.
 
     Args:
         report: the earlier report.
@@ -87,7 +87,7 @@ def baseline_saving(report: Report, source: str) -> float:
     value = next((item.value for item in report.measures if item.name == "saving"), None)
     if value is None or not math.isfinite(value):
         raise _bad_baseline(source, "holds no saving")
-    return value
+    return value, str(report.parameters.get("policy") or "")
 
 
 def _bad_baseline(source: str, why: str) -> LlmopsError:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from llmops_cli.cache.rules import CacheRules
-from llmops_cli.cache.trace import numbers, texts
+from llmops_cli.cache.trace import names_that, numbers, texts
 from llmops_cli.calls import BlockTrace, CallsTable, Marker, block_trace
 from llmops_cli.errors import LlmopsError
 from llmops_cli.report import Finding
@@ -189,7 +189,7 @@ def _checks(rows: Usage, rules: CacheRules) -> Iterator[Identity]:
 
 
 def _openai(rows: Usage) -> Iterator[Identity]:
-    classic = np.array([bool(_CLASSIC.search(str(name).lower())) for name in rows.model], np.bool_)
+    classic = names_that(rows.model, lambda name: _CLASSIC.search(name.lower()) is not None)
     mine = rows.counted & (rows.provider == "openai") & classic
     read = rows.tokens[:, 1]
     odd = (read % _STEP != 0) | ((read > 0) & (read < _SHORTEST))

@@ -20,6 +20,7 @@ __all__ = ["Billed", "Part", "Plan", "cut", "hits", "replay", "replay_plan", "wh
 
 _PART_BLOCKS = 200_000
 _MOST_PARTS = 64
+_WIDEST = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +66,7 @@ class Billed:
     """Input tokens by class of each call, per plan: fresh, read, default write, long write."""
 
     call: Ints
-    tokens: Mapping[str, Ints]
+    tokens: Mapping[str, npt.NDArray[np.integer]]
 
     def __add__(self, other: "Billed") -> "Billed":
         """Both sets of calls; parts never share one."""
@@ -77,8 +78,10 @@ class Billed:
             },
         )
 
-    def in_order(self, name: str) -> Ints:
+    def in_order(self, name: str) -> npt.NDArray[np.integer]:
         """``(calls, 4)`` tokens of a plan in the order of the trace."""
+        if (self.call[1:] > self.call[:-1]).all():
+            return self.tokens[name]
         ordered = np.empty_like(self.tokens[name])
         ordered[self.call] = self.tokens[name]
         return ordered
@@ -152,8 +155,14 @@ def replay(part: Part) -> Billed:
     """Bill every call of a part under each of its plans by rules R4, R6, R8 and R9."""
     visits = part.visits or order_visits(part.node, part.offsets)
     return Billed(
-        part.call, {name: replay_plan(part, plan, visits) for name, plan in part.plans.items()}
+        part.call,
+        {name: _narrow(replay_plan(part, plan, visits)) for name, plan in part.plans.items()},
     )
+
+
+def _narrow(tokens: Ints) -> npt.NDArray[np.integer]:
+    # Half the bytes, to hold for every policy and to hand from one process to another.
+    return tokens.astype(np.int32) if tokens.max(initial=0) <= _WIDEST else tokens
 
 
 def replay_plan(part: Part, plan: Plan, visits: Visits) -> Ints:

@@ -25,8 +25,10 @@ class Leak:
     """Tokens that one reason kept out of the cache, over the calls it touched.
 
     ``usd`` is what they cost beyond a cache read. ``block`` and ``kind`` say which block
-    changed, where that is mostly one and the same; -1 and empty elsewhere. ``example`` is the
-    call, in the order of the trace, that lost most.
+    changed; -1 and empty where none did. ``usual`` is whether it is mostly that one; otherwise
+    it is the block of the example. ``example`` is the call, in the order of the trace, that lost
+    most, of those that changed at the usual block where there is one; ``against`` the call it
+    should have repeated, or -1.
     """
 
     reason: str
@@ -36,6 +38,8 @@ class Leak:
     block: int = -1
     kind: str = ""
     example: int = -1
+    usual: bool = False
+    against: int = -1
 
 
 def leaks(
@@ -67,16 +71,25 @@ def ranked(found: Iterable[Leak]) -> list[Leak]:
 def _leak(reason: str, misses: Misses, tokens: Ints) -> Leak:
     usd = misses.usd[reason]
     touched = tokens > 0
-    block, kind = -1, ""
+    block, kind, usual = -1, "", False
     changed = touched & (misses.changed >= 0)
+    example = int(np.where(touched, usd, -np.inf).argmax())
     if reason.endswith("_changed") and changed.any():
         places, counts = np.unique(misses.changed[changed], return_counts=True)
         # A history is edited anywhere; a prompt is broken at one place, time and again.
-        if 2 * counts.max() > changed.sum():
-            block = int(places[counts.argmax()])
-            at = np.flatnonzero(changed & (misses.changed == block))[0]
-            kind = BlockKind(int(misses.kind[at])).name.lower().replace("_", " ")
-    example = int(np.where(touched, usd, -np.inf).argmax())
+        usual = bool(2 * counts.max() > changed.sum())
+        here = changed & (misses.changed == places[counts.argmax()]) if usual else changed
+        example = int(np.where(here, usd, -np.inf).argmax())
+        block = int(misses.changed[example])
+        kind = BlockKind(int(misses.kind[example])).name.lower().replace("_", " ")
     return Leak(
-        reason, int(touched.sum()), int(tokens.sum()), float(usd.sum()), block, kind, example
+        reason,
+        int(touched.sum()),
+        int(tokens.sum()),
+        float(usd.sum()),
+        block,
+        kind,
+        example,
+        usual,
+        int(misses.compared[example]) if reason.endswith("_changed") else -1,
     )

@@ -10,6 +10,7 @@ __all__ = [
     "AS_LOGGED",
     "AUTOMATIC_1H",
     "AUTOMATIC_5M",
+    "LABELS",
     "NONE",
     "PLACED",
     "POLICIES",
@@ -44,6 +45,23 @@ POLICIES: tuple[str, ...] = (NONE, AS_LOGGED, *PLACED)
 """Where breakpoints go: nowhere, where the client put them, or by one of the placements."""
 
 
+LABELS = {
+    NONE: "no caching",
+    AS_LOGGED: "logged markers",
+    AUTOMATIC_5M: "automatic, 5 min",
+    AUTOMATIC_1H: "automatic, 1 h",
+    "static-prefix-5m": "static prefix, 5 min",
+    "static-prefix-1h": "static prefix, 1 h",
+    "moving-tail-5m": "moving tail, 5 min",
+    "moving-tail-1h": "moving tail, 1 h",
+    "moving-tail-mixed": "moving tail, mixed",
+    "best-4-5m": "best 4, 5 min",
+    "best-4-1h": "best 4, 1 h",
+    "best-4-mixed": "best 4, mixed",
+}
+"""Each policy as a person reads it."""
+
+
 def placement_of(policy: str) -> str:
     """``best-4`` of ``best-4-1h``."""
     return policy.rpartition("-")[0]
@@ -70,10 +88,13 @@ class CacheParameters:
             way to it as well (undocumented; the first saves less).
         providers: replay the calls under these providers' rules too: ``all``, a name of
             ``rules.yaml``, or ``NAME=MODEL`` to price it as another model of its.
+        assume: undocumented behaviours of these providers, ``KNOB=VALUE`` or
+            ``PROVIDER.KNOB=VALUE`` with the knobs of ``rules.yaml``.
         kv_tokens: tokens that fit the memory of a server of one's own (vLLM, SGLang).
         min_hit_rate: gate on the share of input that the policy reads from the cache.
         max_unexplained_miss: gate on the share of promised reads that were not billed.
         baseline_saving: what an earlier report saved, for ``max_regression``.
+        baseline_policy: which policy that was the saving of.
         max_regression: gate on the saving lost against it, as a share of input spend.
         invoice_usd: what was paid for the time of the log, to be held against its usage.
         visible_after_s: when the response to a call begins if the log does not say, in s (R9).
@@ -88,10 +109,12 @@ class CacheParameters:
     minimum_tokens: int | None = None
     refresh: str = "hit"
     providers: tuple[str, ...] = ()
+    assume: tuple[str, ...] = ()
     kv_tokens: int = 500_000
     min_hit_rate: float | None = None
     max_unexplained_miss: float | None = None
     baseline_saving: float | None = None
+    baseline_policy: str = ""
     max_regression: float | None = None
     invoice_usd: float | None = None
     visible_after_s: float = 1.0

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from llmops_cli.cache.rules import CacheRules
 from llmops_cli.cache.trace import CacheTrace
-from llmops_cli.cache.visits import Ints, Mask, Visits, last_of, runs, segments
+from llmops_cli.cache.visits import Ints, Mask, last_of
 from llmops_cli.calls import BlockKind
 
 __all__ = ["Odds", "best_positions", "choose"]
@@ -40,9 +40,13 @@ class Odds:
 def best_positions(trace: CacheTrace, rules: CacheRules, long: Mask, odds: Odds) -> Ints:
     """The chosen flat blocks in order; ``long`` says which blocks would be kept for an hour."""
     visits = trace.visits
-    gain, earlier = _gain(trace, visits, (rules.life_5m_us, odds.write), odds.read)
+    again, gains = _Again.of(trace), list[tuple[Floats, Mask]]()
+    if not long.all():
+        gains.append(_gain(trace, again, (rules.life_5m_us, odds.write), odds.read))
     if long.any():
-        more, before = _gain(trace, visits, (rules.life_1h_us, odds.long_write), odds.read)
+        gains.append(_gain(trace, again, (rules.life_1h_us, odds.long_write), odds.read))
+    gain, earlier = gains[0]
+    for more, before in gains[1:]:
         gain, earlier = np.where(long, more, gain), np.where(long, before, earlier)
     usable = (trace.kind != BlockKind.THINKING) & (trace.block_tokens > 0)
     usable &= trace.depth_tokens >= trace.minimum[visits.call]
@@ -52,26 +56,43 @@ def best_positions(trace: CacheTrace, rules: CacheRules, long: Mask, odds: Odds)
     return _chosen(trace, rules, np.where(candidate, gain, -1.0), seen)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Again:
+    # Visits of a prefix together and in time: where another prefix begins, and how long the
+    # prefix was not visited before.
+    order: Ints
+    others: Mask
+    pause: Ints
+
+    @classmethod
+    def of(cls, trace: CacheTrace) -> "_Again":
+        order = trace.visits.by_node
+        node, start = trace.node[order], trace.start_us[trace.visits.call[order]]
+        others = np.ones(len(order), np.bool_)
+        np.not_equal(node[1:], node[:-1], out=others[1:])
+        return cls(order, others, np.diff(start, prepend=start[:1]))
+
+    def within(self, life_us: int) -> tuple[Ints, Mask]:
+        """Per block: visits that follow in its run, and whether any of the run came before."""
+        new = self.others | (self.pause > life_us)
+        first = np.flatnonzero(new)
+        lengths = np.diff(first, append=len(new))
+        later, earlier = np.empty(len(new), np.int64), np.empty(len(new), np.bool_)
+        later[self.order] = np.repeat(first + lengths - 1, lengths) - np.arange(len(new))
+        earlier[self.order] = ~new
+        return later, earlier
+
+
 def _gain(
-    trace: CacheTrace, visits: Visits, kept: tuple[int, Floats], read: Floats
+    trace: CacheTrace, again: _Again, kept: tuple[int, Floats], read: Floats
 ) -> tuple[Floats, Mask]:
     # What an entry at each block saves per token, and whether one may be there already.
     life_us, write = kept
-    later, earlier = _worth(trace, visits, life_us)
-    reads, writes = (np.broadcast_to(price, trace.calls)[visits.call] for price in (read, write))
+    later, earlier = again.within(life_us)
+    reads, writes = (
+        price if len(price) == 1 else price[trace.visits.call] for price in (read, write)
+    )
     return later * (1 - reads) - np.where(earlier, 0.0, writes - 1), earlier
-
-
-def _worth(trace: CacheTrace, visits: Visits, life_us: int) -> tuple[Ints, Mask]:
-    order = visits.by_node
-    start = trace.start_us[visits.call[order]]
-    new = runs(trace.node[order], start, life_us)
-    first, segment, ends = segments(new)
-    here = np.arange(len(order))
-    later = np.empty(len(order), np.int64)
-    earlier = np.empty(len(order), np.bool_)
-    later[order], earlier[order] = ends - here - 1, here > first[segment]
-    return later, earlier
 
 
 def _steps(gain: Floats, usable: Mask, offsets: Ints) -> Mask:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from llmops_cli.cache.assumptions import assumed, assumptions, idle, machines, missed
 from llmops_cli.cache.kernel import Plan, hits, replay_plan, whole
 from llmops_cli.cache.messages import explicit_plan, implicit_plan
 from llmops_cli.cache.objects import objects
@@ -52,12 +53,25 @@ class _Found:
     created: int = 0
 
 
-def asked_for(names: Sequence[str]) -> list[tuple[CacheRules, str]]:
+def asked_for(names: Sequence[str], assume: Sequence[str] = ()) -> list[tuple[CacheRules, str]]:
     """``all``, ``NAME`` or ``NAME=MODEL``, as rules and the model they are priced as.
 
+    Args:
+        names: the providers.
+        assume: knobs of theirs, as :func:`assumptions` reads them.
+
     Raises:
-        LlmopsError: ``cache-unknown-provider``, ``cache-other-rules``.
+        LlmopsError: ``cache-unknown-provider``, ``cache-other-rules``, ``cache-idle-assumption``
+            and what :func:`assumptions` refuses.
     """
+    given, asked = assumptions(assume), _named(names)
+    refusal = idle(given, [rules for rules, _ in asked])
+    if refusal is not None:
+        raise refusal
+    return [(assumed(rules, given), model) for rules, model in asked]
+
+
+def _named(names: Sequence[str]) -> list[tuple[CacheRules, str]]:
     found: list[tuple[CacheRules, str]] = []
     for name in names:
         known, _, model = name.partition("=")
@@ -70,7 +84,7 @@ def asked_for(names: Sequence[str]) -> list[tuple[CacheRules, str]]:
             )
         for each in provider_names() if known == ALL else (known,):
             rules = provider_rules(each)
-            if model and not rules.serve(model):
+            if model and not (rules.priced_as and rules.serve(model)):
                 raise LlmopsError(
                     "cache-other-rules",
                     f"'{model}' is not cached by the rules of {rules.label}",
@@ -83,10 +97,11 @@ def asked_for(names: Sequence[str]) -> list[tuple[CacheRules, str]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setting:
-    """What the providers are compared on: days to price at, and a server's memory."""
+    """What the providers are compared on: days to price at, a server's memory, and luck."""
 
     day: Ints
     kv_tokens: int
+    seed: int = 0
 
 
 def cross(
@@ -104,7 +119,7 @@ def _crossing(
     trace: CacheTrace, rules: CacheRules, model: str, setting: Setting, book: PriceBook
 ) -> Crossing:
     minimum = rules.minimum(model).tokens
-    found = under_rules(trace, rules, minimum, kv_tokens=setting.kv_tokens)
+    found = under_rules(trace, rules, minimum, kv_tokens=setting.kv_tokens, seed=setting.seed)
     if not model:
         return Crossing(rules, "", found.tokens, None, None, 0.0)
     prices = price_calls(
@@ -131,18 +146,28 @@ def _crossing(
 
 
 def under_rules(
-    trace: CacheTrace, rules: CacheRules, minimum: int, *, kv_tokens: int = 500_000
+    trace: CacheTrace,
+    rules: CacheRules,
+    minimum: int,
+    *,
+    kv_tokens: int = 500_000,
+    seed: int = 0,
 ) -> _Found:
     """``(calls, 4)`` tokens of every call as if all of them were sent to one model there."""
     server = np.zeros(trace.calls, np.int64)
     local = trace.shared_by(server if rules.isolation == "server" else trace.domain, minimum)
+    if rules.overflow_per_minute:
+        machine = machines(local, rules.overflow_per_minute)
+        local = trace.shared_by(trace.domain * (int(machine.max()) + 1) + machine, minimum)
     if rules.mechanism == "object":
         found = objects(local, rules)
         written = found.written
         tokens = _classes(local, found.read - written, written)
         return _Found(tokens, float(found.token_hours.sum()), int((written > 0).sum()))
     if rules.mechanism in {"prefix", "pages", "units"}:
-        return _Found(_classes(local, _reads(local, rules, kv_tokens), server))
+        read = _reads(local, rules, kv_tokens)
+        read[missed(trace.calls, rules.miss_rate, seed)] = 0
+        return _Found(_classes(local, read, server))
     part = whole(local, {})
     return _Found(replay_plan(part, _plan(local, rules), local.visits))
 

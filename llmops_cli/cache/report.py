@@ -3,47 +3,17 @@
 from dataclasses import asdict
 
 from llmops_cli.cache import evidence_report
-from llmops_cli.cache.crossings import crossing_table
+from llmops_cli.cache.crossings import crossing_explanations, crossing_table
 from llmops_cli.cache.estimate import Estimate, Outcome
 from llmops_cli.cache.explain import explanations
+from llmops_cli.cache.explain_evidence import evidence_explanations
 from llmops_cli.cache.findings import own_findings
-from llmops_cli.cache.model import AS_LOGGED, AUTOMATIC_1H, AUTOMATIC_5M, NONE, POLICIES
+from llmops_cli.cache.headline import headline
+from llmops_cli.cache.model import AS_LOGGED, LABELS, NONE, POLICIES
 from llmops_cli.calls import TOKEN_CLASSES
 from llmops_cli.report import Check, Column, Finding, Measure, Report, Scalar, Table
 
-__all__ = ["LABELS", "report_on"]
-
-LABELS = {
-    NONE: "no caching",
-    AS_LOGGED: "logged markers",
-    AUTOMATIC_5M: "automatic, 5 min",
-    AUTOMATIC_1H: "automatic, 1 h",
-    "static-prefix-5m": "static prefix, 5 min",
-    "static-prefix-1h": "static prefix, 1 h",
-    "moving-tail-5m": "moving tail, 5 min",
-    "moving-tail-1h": "moving tail, 1 h",
-    "moving-tail-mixed": "moving tail, mixed",
-    "best-4-5m": "best 4, 5 min",
-    "best-4-1h": "best 4, 1 h",
-    "best-4-mixed": "best 4, mixed",
-}
-
-_NOTHING = 1e-9
-
-_SENTENCES = {
-    NONE: "Taking the logged markers out",
-    AS_LOGGED: "The logged markers",
-    AUTOMATIC_5M: "Automatic caching with 5-minute entries",
-    AUTOMATIC_1H: "Automatic caching with 1-hour entries",
-    "static-prefix-5m": "Marking tools and system prompt for 5 minutes",
-    "static-prefix-1h": "Marking tools and system prompt for 1 hour",
-    "moving-tail-5m": "A marker that moves with the tail, for 5 minutes,",
-    "moving-tail-1h": "A marker that moves with the tail, for 1 hour,",
-    "moving-tail-mixed": "An hourly marker on what is static and a 5-minute one on the tail",
-    "best-4-5m": "The best four 5-minute markers",
-    "best-4-1h": "The best four 1-hour markers",
-    "best-4-mixed": "The best four markers, hourly on what is static,",
-}
+__all__ = ["report_on"]
 
 
 def report_on(
@@ -53,50 +23,25 @@ def report_on(
     return Report(
         command="cache-estimate",
         title="What prompt caching saves",
-        headline=_headline(figures),
+        headline=headline(figures),
         inputs=inputs,
         parameters=_parameters(figures),
         measures=_measures(figures),
         checks=_checks(figures),
         tables=_tables(figures),
         findings=(*findings, *own_findings(figures), *evidence_report.findings(figures)),
-        explanations=(*explanations(figures), *evidence_report.explanations(figures)),
-    )
-
-
-def _headline(figures: Estimate) -> str:
-    policy, baseline = figures.outcomes[figures.target], figures.outcomes[figures.baseline]
-    marked = bool(figures.outcomes[AS_LOGGED].tokens[:, 1:4].any())
-    if figures.target == NONE and not marked:
-        return _no_use(figures)
-    value = figures.saving.value or 0.0
-    low, high = figures.saving.low or 0.0, figures.saving.high or 0.0
-    may = "" if figures.target == AS_LOGGED else "would "
-    beside = marked and figures.target not in {NONE, AS_LOGGED}
-    against = " against the logged markers" if beside else ""
-    spends = f"${policy.input_usd:,.2f} instead of ${baseline.input_usd:,.2f}"
-    done = f"cut input spend by {100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
-    if value < 0:
-        done = f"cost {-100 * value:.1f} % more [{-100 * high:.1f}, {-100 * low:.1f}]"
-    return f"{_SENTENCES[figures.target]} {may}{done}{against}: {spends}."
-
-
-def _no_use(figures: Estimate) -> str:
-    # Nothing is cached today and nothing cheaper was found: say what the best policy would do.
-    none = figures.outcomes[NONE].input_usd
-    name = min((AUTOMATIC_5M, AUTOMATIC_1H), key=lambda name: figures.outcomes[name].input_usd)
-    more = figures.outcomes[name].input_usd / none - 1 if none else 0.0
-    if more < _NOTHING:
-        return f"Prompt caching would change nothing: input spend stays ${none:,.2f}."
-    return (
-        f"Prompt caching does not pay: {_SENTENCES[name][0].lower()}{_SENTENCES[name][1:]} "
-        f"would cost {100 * more:.1f} % more than the ${none:,.2f} of today."
+        explanations=(
+            *explanations(figures),
+            *evidence_explanations(figures),
+            *crossing_explanations(figures.crossings),
+        ),
     )
 
 
 def _parameters(figures: Estimate) -> dict[str, Scalar]:
     given = {name: value for name, value in asdict(figures.given).items() if name != "on"}
-    given["providers"] = " ".join(figures.given.providers) or None
+    for name in ("providers", "assume"):
+        given[name] = " ".join(given[name]) or None
     on = figures.given.on
     return {
         **given,
@@ -177,8 +122,10 @@ def _saving_check(figures: Estimate, bound: float) -> Check:
 def _tables(figures: Estimate) -> tuple[Table, ...]:
     leaks = evidence_report.leak_table(figures, LABELS[figures.target])
     more = evidence_report.tables(figures)
-    tables = (_spend(figures), leaks, *more, _models(figures), _tokens(figures))
-    tables = (*tables, crossing_table(figures.crossings)) if figures.crossings else tables
+    # What was asked for with an option comes before what is always there.
+    crossed = (crossing_table(figures.crossings),) if figures.crossings else ()
+    lost = (leaks,) if leaks.rows else ()
+    tables = (_spend(figures), *crossed, *lost, *more, _models(figures), _tokens(figures))
     return (*tables, _elsewhere(figures)) if len(figures.elsewhere) else tables
 
 
@@ -202,12 +149,13 @@ def _spend(figures: Estimate) -> Table:
             Column(name="of_uncached", label="of uncached", unit="share"),
         ),
         rows=tuple(rows),
-        note="least possible: both lifetimes, perfect foresight, any number of breakpoints",
+        note="least possible: both lifetimes, perfect foresight, any number of breakpoints"
+        "; best 4: markers chosen knowing this log",
     )
 
 
 def _spend_row(label: str, outcome: Outcome, none: float) -> tuple[Scalar, ...]:
-    by_class = outcome.usd[:, :4].sum(axis=0).tolist()
+    by_class = outcome.input_usd_by_class.tolist()
     return (label, *by_class, outcome.input_usd, outcome.input_usd / none if none else None)
 
 

@@ -31,11 +31,15 @@ class Minimum:
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """A behaviour that nobody documents: what is assumed, and why it had to be."""
+    """A behaviour that nobody documents: what is assumed, and why it had to be.
+
+    ``given`` where the user has set it.
+    """
 
     name: str
     default: str | int
     why: str
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,8 @@ class CacheRules:
     """One provider's rules; times in microseconds, as the trace counts them.
 
     ``life_5m_us`` is the default lifetime whatever its length, ``life_1h_us`` the long one
-    where there is one; ``step_tokens`` what cached lengths are rounded down to.
+    where there is one; ``step_tokens`` what cached lengths are rounded down to. Of one prefix
+    a machine takes ``overflow_per_minute`` requests (0: all); reads fail at ``miss_rate``.
     """
 
     name: str
@@ -60,9 +65,12 @@ class CacheRules:
     first_looked_up: int = 0
     latest_looked_up: int = 0
     step_tokens: int = 1
+    overflow_per_minute: int = 0
+    miss_rate: float = 0.0
     life_5m_us: int = 0
     life_1h_us: int = 0
     models: str = ""
+    drops_thinking: str = ""
     policy: str = ""
     priced_as: str = ""
     prices_of: str = ""
@@ -97,6 +105,10 @@ class CacheRules:
     def serve(self, model: str) -> bool:
         """Whether a model is cached by these rules."""
         return re.search(self.models, model.lower()) is not None
+
+    def drops(self, model: str) -> bool:
+        """R13: whether a model drops the thinking before the user's last turn."""
+        return bool(self.drops_thinking) and re.search(self.drops_thinking, model) is not None
 
     def storage_usd(self, model: str) -> float:
         """USD per million tokens and hour that an object of this model is stored for."""
@@ -143,14 +155,16 @@ def _shipped() -> Mapping[str, CacheRules]:
     import yaml  # noqa: PLC0415 - only a replay pays for the parser
 
     text = resources.files("llmops_cli.cache").joinpath("rules.yaml").read_text("utf-8")
-    return {name: _rules(name, row) for name, row in yaml.safe_load(text)["providers"].items()}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it is there
+    found = yaml.load(text, Loader=loader)["providers"]  # noqa: S506 - safe either way
+    return {name: _rules(name, row) for name, row in found.items()}
 
 
 def _rules(name: str, row: Mapping[str, Any]) -> CacheRules:
     lifetime = row.get("lifetime_s", {})
     plain = ("label", "mechanism", "isolation", "reports", "renews", "source", "checked_on")
     optional = ("maximum_breakpoints", "first_looked_up", "latest_looked_up", "step_tokens")
-    names = ("models", "policy", "priced_as", "prices_of")
+    names = ("models", "drops_thinking", "policy", "priced_as", "prices_of")
     return CacheRules(
         name=name,
         minimums=_minimums(row),

@@ -10,12 +10,21 @@ import pandas as pd
 import pyarrow as pa
 
 from llmops_cli.cache.model import CacheParameters
-from llmops_cli.cache.trace import microseconds, texts
+from llmops_cli.cache.trace import microseconds, names_that, texts
 from llmops_cli.calls import CallsTable, require
 from llmops_cli.errors import LlmopsError
 from llmops_cli.prices import PriceBook
 
-__all__ = ["EPOCH", "Exclusion", "Selection", "exclude", "nothing_left", "select"]
+__all__ = [
+    "EPOCH",
+    "Exclusion",
+    "Selection",
+    "days",
+    "exclude",
+    "nothing_left",
+    "select",
+    "served",
+]
 
 Mask = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.object_]
@@ -64,12 +73,9 @@ def select(calls: CallsTable, given: CacheParameters, book: PriceBook) -> Select
     if not len(calls):
         raise LlmopsError("calls-empty", "the log holds no calls")
     require(calls, "start_time")
-    model, provider = _served(calls, given, book)
-    time = microseconds(calls, "start_time")
-    timed = time != _NULL
-    day = np.where(timed, time, 0) // _DAY_US
-    if given.on is not None:
-        day = np.full(len(calls), given.on.toordinal() - EPOCH.toordinal())
+    model, provider = served(calls) if not given.price_as else _as_claude(calls, given, book)
+    timed = microseconds(calls, "start_time") != _NULL
+    day = days(calls, given.on)
     failed = texts(calls, "error_type") != ""
     named = texts(calls, "call_id")
     again = (named != "") & pd.Series(named).duplicated().to_numpy(dtype=np.bool_)
@@ -124,25 +130,35 @@ def nothing_left(total: int, exclusions: Iterable[Exclusion]) -> LlmopsError:
     )
 
 
-def _served(calls: CallsTable, given: CacheParameters, book: PriceBook) -> tuple[Texts, Texts]:
-    if given.price_as:
-        provider = book.rates(given.price_as, given.on or EPOCH).provider
-        if provider != "anthropic":
-            raise LlmopsError(
-                "cache-not-anthropic",
-                f"'{given.price_as}' is sold by {provider}; only Anthropic's cache rules "
-                "are replayed",
-                hint="name a Claude model with --price-as",
-            )
-        return (
-            np.full(len(calls), given.price_as, dtype=object),
-            np.full(len(calls), provider, dtype=object),
-        )
+def days(calls: CallsTable, on: date | None = None) -> npt.NDArray[np.int64]:
+    """The day of each call since 1970-01-01, or of all of them; 0 where it has no time."""
+    if on is not None:
+        return np.full(len(calls), on.toordinal() - EPOCH.toordinal())
+    time = microseconds(calls, "start_time")
+    return np.where(time != _NULL, time, 0) // _DAY_US
+
+
+def served(calls: CallsTable) -> tuple[Texts, Texts]:
+    """Model and provider of each call; empty where the log names none."""
     answered, asked = texts(calls, "response_model"), texts(calls, "request_model")
     model = np.where(answered == "", asked, answered)
     named = texts(calls, "provider_name")
-    claude = np.array([str(name).lower().startswith("claude") for name in model], np.bool_)
+    claude = names_that(model, lambda name: name.lower().startswith("claude"))
     return model, np.where((named == "") & claude, "anthropic", named)
+
+
+def _as_claude(calls: CallsTable, given: CacheParameters, book: PriceBook) -> tuple[Texts, Texts]:
+    provider = book.rates(given.price_as, given.on or EPOCH).provider
+    if provider != "anthropic":
+        raise LlmopsError(
+            "cache-not-anthropic",
+            f"'{given.price_as}' is sold by {provider}; only Anthropic's cache rules are replayed",
+            hint="name a Claude model with --price-as",
+        )
+    return (
+        np.full(len(calls), given.price_as, dtype=object),
+        np.full(len(calls), provider, dtype=object),
+    )
 
 
 def _no_blocks(calls: CallsTable) -> Mask:

@@ -96,6 +96,11 @@ class SemanticEstimate:
         return self.outcomes[1 if self.chosen is None else self.chosen]
 
     @property
+    def any_hit(self) -> bool:
+        """Whether any rule, the loosest included, answers any call."""
+        return any(outcome.hits.any() for outcome in self.outcomes)
+
+    @property
     def has_answers(self) -> bool:
         """Whether any hit could be labelled."""
         return any(

@@ -40,6 +40,12 @@ def _doubts(figures: SemanticEstimate) -> list[Finding]:
             "log the responses, and ingest with --keep-content",
         ),
         (
+            "semantic-overheard",
+            figures.prompts.overheard,
+            "answers are not with their calls: they are taken from the next turn",
+            "log the responses: single questions have no next turn",
+        ),
+        (
             "semantic-unlabelled",
             judged.hits - judged.labelled if figures.has_answers else 0,
             "hits lack one of the two answers and are left out of the false-hit rate",

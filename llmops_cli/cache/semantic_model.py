@@ -1,6 +1,7 @@
 """What a semantic-cache replay is asked: the ladder of matching rules, and its parameters."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from llmops_cli.errors import ExitCode, LlmopsError
 
@@ -44,21 +45,27 @@ class SemanticParameters:
 
     Attributes:
         max_false_hit: the share of hits that may be false; held against the upper bound.
+        gate: whether that decides the verdict as well as the choice of the rule.
         ttl_s: seconds that an entry lives after its answer; None for ever. Hits do not renew it.
         vectors: one of ``VECTORS``.
         per_user: whether no entry is shared between users.
         answer_similarity: cosine from which on two answers say the same; below it they differ.
         penalty_usd: what a false hit costs beyond the call that it saved.
+        price_as: price every call as this model; empty for the log's own models.
+        on: price at the rates of this day; None for the day of the call.
         level: two-sided confidence; 0.90 makes each end a one-sided 95 % bound.
         seed: seed of the bootstrap.
     """
 
     max_false_hit: float = 0.01
+    gate: bool = True
     ttl_s: float | None = None
     vectors: str = "tfidf"
     per_user: bool = False
     answer_similarity: float = 0.8
     penalty_usd: float = 0.0
+    price_as: str = ""
+    on: date | None = None
     level: float = 0.90
     seed: int = 0
 

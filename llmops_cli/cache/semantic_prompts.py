@@ -7,15 +7,14 @@ message. Caches that compare the last message alone answer follow-up questions o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from llmops_cli.cache.select import Exclusion, exclude
+from llmops_cli.cache.semantic_continued import answers_of_next_turns
+from llmops_cli.cache.semantic_reader import Read, Reader
 from llmops_cli.cache.trace import microseconds, numbers, texts
 from llmops_cli.calls import CallsTable
 from llmops_cli.errors import LlmopsError
@@ -25,8 +24,6 @@ __all__ = ["Prompts", "read_prompts"]
 Ints = npt.NDArray[np.int64]
 
 _NULL = np.iinfo(np.int64).min
-_MEMORY = 100_000
-_DIGEST = 16
 
 _REASONS = {
     "semantic-bad-content": "keep content that is not of the form that llmops writes",
@@ -48,6 +45,7 @@ class Prompts:
         clustered_by: ``user``, ``conversation``, or empty for neither.
         texts: the question.
         answers: the logged answer; empty where there is none.
+        overheard: how many of them were found in the next turn of the conversation.
         places: file and line.
         total: calls in the log.
         exclusions: calls left out, by reason.
@@ -61,6 +59,7 @@ class Prompts:
     clustered_by: str
     texts: list[str]
     answers: list[str]
+    overheard: int
     places: list[str]
     total: int
     exclusions: tuple[Exclusion, ...]
@@ -68,22 +67,6 @@ class Prompts:
     def __len__(self) -> int:
         """How many calls."""
         return len(self.row)
-
-
-class _Content(msgspec.Struct):
-    # As `llmops ingest --keep-content` writes it.
-    tools: list[msgspec.Raw] = []
-    system: list[msgspec.Raw] = []
-    messages: list[msgspec.Raw] = []
-    answer: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    reason: str = ""
-    context: bytes = b""
-    text: str = ""
-    answer: str = ""
 
 
 def read_prompts(calls: CallsTable, *, per_user: bool = False) -> Prompts:
@@ -109,10 +92,10 @@ def read_prompts(calls: CallsTable, *, per_user: bool = False) -> Prompts:
         )
     start = microseconds(calls, "start_time")
     failed = texts(calls, "error_type") != ""
-    reader = _Reader()
+    reader = Reader()
     wanted = ~failed & (start != _NULL) & (content != "")
     read = [
-        reader.read(text) if want else _Read()
+        reader.read(text) if want else Read()
         for text, want in zip(content.tolist(), wanted.tolist(), strict=True)
     ]
     found = np.array([item.reason for item in read], dtype=object)
@@ -130,14 +113,34 @@ def read_prompts(calls: CallsTable, *, per_user: bool = False) -> Prompts:
         raise _nothing(len(calls), exclusions)
     rows = np.flatnonzero(left)
     rows = rows[np.argsort(start[rows], kind="stable")]
+    told = _told(calls, rows, read)
     chosen = [read[row] for row in rows.tolist()]
-    return _prompts(calls, rows, chosen, exclusions, per_user=per_user)
+    return _prompts(calls, rows, chosen, told, exclusions, per_user=per_user)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    answers: list[str]
+    overheard: int
+
+
+def _told(calls: CallsTable, rows: Ints, read: Sequence[Read]) -> _Told:
+    # With the call, beside it, or else in the next turn of its conversation.
+    answers = [item.answer for item in read]
+    if "answer" in calls.columns:
+        apart = texts(calls, "answer").tolist()
+        answers = [told or kept for told, kept in zip(apart, answers, strict=True)]
+    names = texts(calls, "conversation_id").tolist()
+    later = answers_of_next_turns([item.turn for item in read], names)
+    overheard = sum(bool(later[row]) and not answers[row] for row in rows.tolist())
+    return _Told([answers[row] or later[row] for row in rows.tolist()], overheard)
 
 
 def _prompts(
     calls: CallsTable,
     rows: Ints,
-    read: Sequence[_Read],
+    read: Sequence[Read],
+    told: _Told,
     exclusions: Sequence[Exclusion],
     *,
     per_user: bool,
@@ -146,10 +149,6 @@ def _prompts(
     start = microseconds(chosen, "start_time")
     lasted = np.nan_to_num(numbers(chosen, "duration_s", 0.0))
     cluster, clustered_by = _clusters(chosen)
-    answers = [item.answer for item in read]
-    if "answer" in calls.columns:
-        apart = texts(chosen, "answer").tolist()
-        answers = [told or kept for told, kept in zip(apart, answers, strict=True)]
     return Prompts(
         row=rows.astype(np.int64),
         start_us=start,
@@ -158,7 +157,8 @@ def _prompts(
         cluster=cluster,
         clustered_by=clustered_by,
         texts=[item.text for item in read],
-        answers=answers,
+        answers=told.answers,
+        overheard=told.overheard,
         places=[
             f"{file}:{line}"
             for file, line in zip(
@@ -190,83 +190,6 @@ def _clusters(chosen: CallsTable) -> tuple[Ints, str]:
             codes = pd.factorize(named)[0].astype(np.int64)
             return np.where(named == "", -1, codes), name
     return np.full(len(chosen), -1, np.int64), ""
-
-
-class _Reader:
-    # Conversations repeat their past with every call: each message is hashed once.
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, bytes] = {}
-
-    def read(self, content: str) -> _Read:
-        try:
-            kept = msgspec.json.decode(content, type=_Content)
-            if not kept.messages:
-                return _Read("semantic-no-question")
-            asked = _question(msgspec.json.decode(kept.messages[-1]))
-        except (msgspec.DecodeError, RecursionError):
-            return _Read("semantic-bad-content")
-        if asked is None:
-            return _Read("semantic-no-question")
-        text, beside = asked
-        if not text.strip():
-            return _Read("semantic-empty-question" if not beside else "semantic-no-question")
-        whole = blake2b(digest_size=_DIGEST)
-        for part in (kept.tools, kept.system, kept.messages[:-1]):
-            whole.update(b"%d;" % len(part))
-            for raw in part:
-                whole.update(self._digest(bytes(raw)))
-        whole.update(_canonical(beside))
-        return _Read("", whole.digest(), text, kept.answer)
-
-    def _digest(self, raw: bytes) -> bytes:
-        found = self._known.get(raw)
-        if found is None:
-            if len(self._known) >= _MEMORY:
-                self._known.clear()
-            data = _canonical(_unmarked(msgspec.json.decode(raw)))
-            found = self._known[raw] = blake2b(data, digest_size=_DIGEST).digest()
-        return found
-
-
-def _question(message: object) -> tuple[str, list[Any]] | None:
-    """The words of a user's message, and what stands beside them; None for another's."""
-    if isinstance(message, str):
-        return message, []
-    if not isinstance(message, dict) or message.get("role") != "user":
-        return None
-    content = message.get("content", message.get("parts"))
-    words, beside = list[str](), list[Any]()
-    for part in content if isinstance(content, list) else [content]:
-        text = _words(part)
-        if text is None and part is not None:
-            beside.append(_unmarked(part))
-        elif text is not None:
-            words.append(text)
-    return "\n".join(words), beside
-
-
-def _words(part: object) -> str | None:
-    if not isinstance(part, dict):
-        return part if isinstance(part, str) else None
-    if not str(part.get("type", "text")).endswith("text"):
-        return None
-    text = part.get("text", part.get("content"))
-    return text if isinstance(text, str) else None
-
-
-def _unmarked(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Without cache markers, which clients move from call to call."""
-    if isinstance(value, list):
-        return [_unmarked(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    bare = {name: item for name, item in value.items() if name != "cache_control"}
-    return bare | {"content": _unmarked(bare["content"])} if "content" in bare else bare
-
-
-def _canonical(value: object) -> bytes:
-    return msgspec.json.encode(value, order="sorted")
 
 
 def _nothing(total: int, exclusions: Sequence[Exclusion]) -> LlmopsError:

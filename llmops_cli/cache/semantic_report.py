@@ -22,6 +22,11 @@ def semantic_headline(figures: SemanticEstimate) -> str:
     hits, false = _hit_rate(figures), figures.shown.judged
     value, low, high = (100 * (side or 0.0) for side in (hits.value, hits.low, hits.high))
     share = f"{value:.1f} % [{low:.1f}, {high:.1f}]"
+    if not figures.any_hit:
+        return (
+            "A semantic cache would have answered no call: none of the questions, "
+            f"{len(figures.prompts):,} in all, comes again within its scope."
+        )
     if not figures.has_answers:
         return (
             f"A semantic cache of repeated questions would answer at most {share} of the calls; "
@@ -89,6 +94,10 @@ def _share_interval(
         return interval.low, interval.high, len(values), "Wilson; calls taken as independent"
     if groups == 1:
         return 0.0, 1.0, 1, f"a single {prompts.clustered_by}: nothing to resample"
+    if values.all() or not values.any():
+        # Resampling what is all alike would claim certainty: each cluster is one witness.
+        interval = wilson(int(values.all()) * groups, groups, level)
+        return interval.low, interval.high, groups, f"Wilson; {prompts.clustered_by}s as witnesses"
     sums = cluster_sums(np.column_stack([values, np.ones(len(values))]).astype(np.float64), codes)
     ratio = bootstrap_ratio(sums, level=level, seed=figures.given.seed)
     return ratio.low, ratio.high, groups, f"cluster bootstrap over {prompts.clustered_by}s"
@@ -210,8 +219,37 @@ def semantic_explanations(figures: SemanticEstimate) -> tuple[Explanation, ...]:
                     "until one fails, and judged on the second"
                 ),
                 "similar questions are tested on the hits that are no repeats",
+                "an answer that is not with its call is that of the conversation's next turn",
             ),
             source="fixed-sequence testing: Maurer, Hothorn & Lehmacher 1995; Learn then Test: "
             "Angelopoulos et al. 2021; clustered exact interval: Korn & Graubard 1998",
         ),
+        Explanation(
+            of="calls with any earlier question near enough",
+            formula="calls with a question of the same scope before them / calls that judge",
+            numbers=(("share", figures.ceiling), ("similarity from", figures.least)),
+            assumptions=(
+                "every call is stored, so no rule of the ladder answers more; false hits count too",
+            ),
+        ),
+        *([_money_explained(figures)] if figures.usd is not None else []),
+    )
+
+
+def _money_explained(figures: SemanticEstimate) -> Explanation:
+    saved, net = _money(figures)
+    return Explanation(
+        of="saved by these hits",
+        formula="sum over hits of the call's own tokens by class x price, input and output",
+        numbers=(
+            ("calls with usage and a price", saved.n),
+            ("saved", saved.value),
+            ("price of a false hit", figures.given.penalty_usd),
+            ("saved, less false hits", net.value),
+        ),
+        assumptions=(
+            "a hit costs nothing; the call is priced as the log counts it, prompt cache included",
+            f"prices {f'as {figures.given.price_as}' if figures.given.price_as else 'of the log'}",
+        ),
+        source="the log's usage counters; prices as `llmops prices MODEL` shows them",
     )

@@ -18,10 +18,52 @@ _REVIEWED = 20
 
 
 def semantic_tables(figures: SemanticEstimate) -> tuple[Table, ...]:
-    """The ladder of rules, what the served answers were, and the pairs to look at."""
-    tables = (_ladder(figures), _verdicts(figures), _published(figures))
+    """The choice, what the served answers were, every rule, and the pairs to look at."""
+    served = (_verdicts(figures),) if figures.shown.hits[figures.judging].any() else ()
+    tables = (_choice(figures), *served, _published(figures), _ladder(figures))
     review = _review(figures)
     return (*tables, review) if review.rows else tables
+
+
+def _choice(figures: SemanticEstimate) -> Table:
+    """Repeats, the chosen rule, and the next looser one: what the choice was between."""
+    last = -1 if figures.chosen is None else figures.chosen
+    shown = sorted({0, 1, max(last, 0), min(max(last, 1) + 1, len(figures.outcomes) - 1)})
+    rows: list[tuple[Scalar, ...]] = []
+    for number in shown:
+        outcome = figures.outcomes[number]
+        judged = outcome.judged
+        rows.append(
+            (
+                outcome.rung.label + (" (chosen)" if number == figures.chosen else ""),
+                judged.hits / int(figures.judging.sum()),
+                judged.share,
+                judged.interval.high if judged.labelled else None,
+                str(outcome.status),
+            )
+        )
+    return Table(
+        name="semantic_choice",
+        title="Which earlier question may answer a call",
+        columns=(
+            Column(name="rule", label="rule"),
+            Column(name="hit_rate", label="answered", unit="share"),
+            Column(name="false_rate", label="falsely", unit="share"),
+            Column(name="false_high", label="at most", unit="share"),
+            Column(name="status", label="test"),
+        ),
+        rows=tuple(rows),
+        note=_on_halves(figures),
+    )
+
+
+def _on_halves(figures: SemanticEstimate) -> str:
+    if figures.any_hit and not figures.has_answers:
+        return "no answers in the log: hit rates are upper bounds, and no threshold is offered"
+    return (
+        "tested on the first half of the calls, of 'similar' only hits that are no repeats; "
+        "rates on the second half"
+    )
 
 
 def _ladder(figures: SemanticEstimate) -> Table:
@@ -42,7 +84,7 @@ def _ladder(figures: SemanticEstimate) -> Table:
     ]
     return Table(
         name="semantic_rules",
-        title="Matching rules, the strictest first",
+        title="All matching rules, the strictest first",
         columns=(
             Column(name="rule", label="rule"),
             Column(name="tested_hits", label="hits tested", unit="count"),
@@ -55,12 +97,7 @@ def _ladder(figures: SemanticEstimate) -> Table:
             Column(name="near_false_rate", label="false near-hits", unit="share"),
         ),
         rows=tuple(rows),
-        note=(
-            "tested on the first half of the calls, of 'similar' only hits that are no repeats; "
-            "rates on the second half"
-            if figures.has_answers
-            else "no answers in the log: hit rates are upper bounds, and no threshold is offered"
-        ),
+        note=_on_halves(figures),
     )
 
 

@@ -65,9 +65,11 @@ def price_calls(what: Priced, prompt_tokens: Ints, book: PriceBook) -> CallPrice
     Raises:
         LlmopsError: ``price-unknown-model``.
     """
-    keys = pd.MultiIndex.from_arrays([what.model, what.provider, what.day, what.tier])
-    group, distinct = pd.factorize(keys)
-    resolved = [_rates(book, *key) for key in distinct]
+    group, first = _groups(what)
+    resolved = [
+        _rates(book, what.model[row], what.provider[row], int(what.day[row]), what.tier[row])
+        for row in first
+    ]
     per_token = np.full((len(group), len(CLASSES)), np.nan)
     for number, (rates, _) in enumerate(resolved):
         mine = group == number
@@ -79,6 +81,15 @@ def price_calls(what: Priced, prompt_tokens: Ints, book: PriceBook) -> CallPrice
         group.astype(np.int64),
         int(plain[group].sum()),
     )
+
+
+def _groups(what: Priced) -> tuple[Ints, list[int]]:
+    """A number for each distinct entry, by first appearance, and where each of them appears."""
+    group = np.zeros(len(what.day), np.int64)
+    for column in (what.model, what.provider, what.day, what.tier):
+        code, names = pd.factorize(column)
+        group = pd.factorize(group * max(len(names), 1) + code)[0].astype(np.int64)
+    return group, np.unique(group, return_index=True)[1].tolist()
 
 
 def _rates(book: PriceBook, model: str, provider: str, day: int, tier: str) -> tuple[Rates, bool]:

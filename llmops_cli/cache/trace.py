@@ -4,6 +4,7 @@ Two blocks are the same node exactly when isolation domain, model and the 128-bi
 hash agree (rules R1 and R16), so a node is a prefix that a cache entry can stand for.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,12 +15,36 @@ import pyarrow as pa
 from llmops_cli.cache.model import CacheParameters
 from llmops_cli.cache.rules import CacheRules
 from llmops_cli.cache.visits import Visits, order_visits
-from llmops_cli.calls import BlockKind, BlockTrace, CallsTable, block_trace
+from llmops_cli.calls import TOKEN_CLASSES, BlockKind, BlockTrace, CallsTable, block_trace
 
-__all__ = ["CacheTrace", "compile_trace", "first_true", "microseconds", "numbers", "texts"]
+__all__ = [
+    "NEEDED",
+    "CacheTrace",
+    "compile_trace",
+    "first_true",
+    "microseconds",
+    "names_that",
+    "numbers",
+    "rows_of",
+    "texts",
+]
 
 Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
+
+
+_PROMPT = ("block_hashes", "block_tokens", "block_kinds", "block_markers")
+_COMPILED = (
+    *("start_time", "isolation_domain", "conversation_id", "automatic_cache"),
+    *("ttft_s", "duration_s", "source_file", *_PROMPT),
+)
+NEEDED = (
+    *("call_id", "provider_name", "request_model", "response_model", "service_tier"),
+    *(*TOKEN_CLASSES, "tokens_estimated", "error_type", "content", "source_line"),
+    *_COMPILED,
+)
+"""The columns of the calls table that the replay and its evidence read, ``content`` if kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,13 +135,15 @@ def compile_trace(
         LlmopsError: ``cache-unknown-minimum``, ``calls-contradiction``.
     """
     start = microseconds(calls, "start_time")
-    order = np.argsort(start, kind="stable")
-    calls, models, start = calls.iloc[order], models[order], start[order]
+    if (start[1:] < start[:-1]).any():
+        order = np.argsort(start, kind="stable")
+        calls, models, start = calls[list(_COMPILED)].iloc[order], models[order], start[order]
     blocks = block_trace(calls)
     codes, names = pd.factorize(models)
-    domain, _ = pd.factorize(texts(calls, "isolation_domain"))
-    scope, _ = pd.factorize(domain.astype(np.int64) * len(names) + codes)
-    prefix = _prefixes(blocks)
+    domain, _ = _codes(calls, "isolation_domain")
+    scope, _ = pd.factorize(domain * len(names) + codes)
+    prefix = _prefixes(blocks.hashes)
+    blocks = replace(blocks, hashes=blocks.hashes[:0])  # most of it, and of no more use
     node = _scoped(prefix, scope.astype(np.int64), blocks.offsets)
     return CacheTrace(
         row=calls.index.to_numpy(dtype=np.int64),
@@ -126,7 +153,7 @@ def compile_trace(
         automatic=numbers(calls, "automatic_cache", 0).astype(np.uint8),
         conversation=_conversations(calls, blocks, node),
         scope=scope.astype(np.int64),
-        domain=domain.astype(np.int64),
+        domain=domain,
         offsets=blocks.offsets,
         node=node,
         prefix=prefix,
@@ -149,8 +176,38 @@ def numbers(calls: CallsTable, name: str, missing: float) -> npt.NDArray[np.floa
 
 
 def texts(calls: CallsTable, name: str) -> npt.NDArray[np.object_]:
-    """A text column with nulls as empty strings."""
-    return calls[name].fillna("").to_numpy(dtype=object)
+    """A text column with nulls as empty strings; the same text is the same object."""
+    found = _coded(calls, name)
+    words = found.dictionary.to_numpy(zero_copy_only=False).astype(object)
+    return words[found.indices.to_numpy()]
+
+
+def names_that(names: npt.NDArray[np.object_], fit: Callable[[str], bool]) -> Mask:
+    """Which names fit; each distinct one is looked at once."""
+    code, distinct = pd.factorize(names)
+    return np.array([fit(str(name)) for name in distinct], np.bool_)[code]
+
+
+def rows_of(calls: CallsTable, rows: Ints) -> CallsTable:
+    """Some calls without their prompts, which are most of a table; no copy where it is all."""
+    plain = calls.drop(columns=[name for name in _PROMPT if name in calls.columns])
+    whole = len(rows) == len(calls) and bool((rows == np.arange(len(calls))).all())
+    return plain if whole else plain.iloc[rows]
+
+
+def _codes(calls: CallsTable, name: str) -> tuple[Ints, pa.Array]:
+    """A text column as numbers by first appearance, null as the empty text, and the texts."""
+    found = _coded(calls, name)
+    return found.indices.to_numpy().astype(np.int64), found.dictionary
+
+
+def _coded(calls: CallsTable, name: str) -> pa.DictionaryArray:
+    """A text column with nulls as empty texts, its dictionary in order of first appearance."""
+    array = pa.array(calls[name])
+    chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+    # One by one: only the codes of a whole column are ever in one piece.
+    plain = [chunk.cast(pa.string()).fill_null("") for chunk in chunks]
+    return pa.chunked_array(plain, pa.string()).dictionary_encode().combine_chunks()
 
 
 def first_true(mask: npt.NDArray[np.bool_], offsets: Ints) -> Ints:
@@ -168,14 +225,14 @@ def _wait(calls: CallsTable, given: CacheParameters) -> Ints:
     return np.rint(np.where(np.isnan(known), given.visible_after_s, known) * 1e6).astype(np.int64)
 
 
-def _prefixes(blocks: BlockTrace) -> Ints:
-    code, names = pd.factorize(blocks.hashes[:, 0])
+def _prefixes(hashes: npt.NDArray[np.uint64]) -> Ints:
+    code, names = pd.factorize(hashes[:, 0])
     half = np.zeros(len(names), np.uint64)
-    half[code] = blocks.hashes[:, 1]
-    if not np.array_equal(half[code], blocks.hashes[:, 1]):
+    half[code] = hashes[:, 1]
+    if not (half[code] == hashes[:, 1]).all():
         # Two prefixes share 64 of their 128 bits: count them apart, the slow way.
-        code = np.unique(blocks.hashes, axis=0, return_inverse=True)[1].reshape(-1)
-    return code.astype(np.int64)
+        code = np.unique(hashes, axis=0, return_inverse=True)[1].reshape(-1)
+    return code.astype(np.int64, copy=False)
 
 
 def _scoped(prefix: Ints, scope: Ints, offsets: Ints) -> Ints:
@@ -194,11 +251,11 @@ def _depths(blocks: BlockTrace) -> Ints:
 
 def _conversations(calls: CallsTable, blocks: BlockTrace, node: Ints) -> Ints:
     # Without an id, calls with the same prompt up to the first user block are one conversation.
-    named = texts(calls, "conversation_id")
-    code, names = pd.factorize(named)
-    if (named != "").all():
-        return code.astype(np.int64)
+    code, names = _codes(calls, "conversation_id")
+    empty = names.index("").as_py()
+    if empty < 0:
+        return code
     user = first_true(blocks.kinds == BlockKind.USER, blocks.offsets)
     opening = np.where(user >= 0, user, blocks.offsets[1:] - 1)
-    keys = np.where(named == "", len(names) + node[opening], code)
+    keys = np.where(code == empty, len(names) + node[opening], code)
     return pd.factorize(keys)[0].astype(np.int64)

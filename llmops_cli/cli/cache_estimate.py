@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from llmops_cli.cli.cache_semantic import Semantic, refuse_mixed, semantic_parameters
 from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, command
 from llmops_cli.cli.show import finish
@@ -14,7 +15,25 @@ from llmops_cli.errors import ExitCode, LlmopsError
 __all__ = ["cache_estimate", "register"]
 
 
+_REPLAY = {
+    "policy",
+    "min_saving",
+    "min_hit_rate",
+    "max_unexplained_miss",
+    "baseline",
+    "max_regression",
+    "invoice_usd",
+    "minimum_tokens",
+    "refresh",
+    "provider",
+    "assume",
+    "kv_tokens",
+}
+# Options that a semantic cache has no use for.
+
+
 def cache_estimate(
+    context: typer.Context,
     paths: PathsArgument,
     *,
     policy: Annotated[
@@ -87,7 +106,7 @@ def cache_estimate(
             "--price-as",
             "--model",
             metavar="MODEL",
-            help="Replay and price every call as this Claude model.",
+            help="Replay and price every call as this Claude model; with --semantic any model.",
             show_default=False,
         ),
     ] = "",
@@ -128,6 +147,16 @@ def cache_estimate(
             show_default=False,
         ),
     ] = None,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--assume",
+            metavar="[PROVIDER.]KNOB=VALUE",
+            help="What a provider does not document: lifetime (s), miss_rate, overflow (requests "
+            "a minute), step_tokens; repeatable. `llmops prices MODEL` shows the defaults.",
+            show_default=False,
+        ),
+    ] = None,
     kv_tokens: Annotated[
         int,
         typer.Option(
@@ -136,6 +165,14 @@ def cache_estimate(
             help="Tokens that a vLLM or SGLang server holds.",
         ),
     ] = 500_000,
+    keep_content: Annotated[
+        bool,
+        typer.Option(
+            "--keep-content",
+            help="Keep prompts in memory, to say at which character a changed block differs.",
+        ),
+    ] = False,
+    semantic: Semantic,
     logs: Logs,
     shared: Shared,
 ) -> None:
@@ -146,28 +183,43 @@ def cache_estimate(
     Replays the log block by block under Anthropic's written rules: markers as logged, automatic
     caching (5 minutes, 1 hour), markers placed by rule or by foresight, none. With --provider
     under other providers' rules as well. The gate holds when the one-sided 95 % lower bound of
-    the saving reaches --min-saving.
+    the saving reaches --min-saving. With --semantic another question: which calls a cache of
+    answers would serve, and how many of them wrongly.
     """
-    from llmops_cli.cache import CacheParameters
+    from llmops_cli.cache import NEEDED, CacheParameters, semantic_estimate
     from llmops_cli.cache import cache_estimate as estimate
+    from llmops_cli.cache.providers import asked_for
 
+    day = _day(on)
+    refuse_mixed(context, semantic, _REPLAY)
+    if semantic.asked:
+        asked = semantic_parameters(semantic, price_as=price_as, on=day, seed=shared.seed)
+        traffic = read_logs(paths, logs, shared, keep_content=True)
+        found = bad_row_findings(traffic.bad_rows)
+        finish(
+            semantic_estimate(traffic.calls, asked, inputs=traffic.files, findings=found), shared
+        )
+    saving, judged = (None, "") if baseline is None else _earlier(baseline)
     parameters = CacheParameters(
         policy=policy,
         min_saving=min_saving,
         min_hit_rate=min_hit_rate,
         max_unexplained_miss=max_unexplained_miss,
-        baseline_saving=None if baseline is None else _earlier(baseline),
+        baseline_saving=saving,
+        baseline_policy=judged,
         max_regression=max_regression,
         invoice_usd=invoice_usd,
         price_as=price_as,
-        on=_day(on),
+        on=day,
         minimum_tokens=minimum_tokens,
         refresh=refresh,
         providers=tuple(provider or ()),
+        assume=tuple(assume or ()),
         kv_tokens=kv_tokens,
         seed=shared.seed,
     )
-    traffic = read_logs(paths, logs, shared)
+    asked_for(parameters.providers, parameters.assume)  # refused before the log is read
+    traffic = read_logs(paths, logs, shared, keep_content=keep_content, columns=NEEDED)
     report = estimate(
         traffic.calls,
         parameters,
@@ -178,7 +230,7 @@ def cache_estimate(
     finish(report, shared)
 
 
-def _earlier(path: Path) -> float:
+def _earlier(path: Path) -> tuple[float, str]:
     from llmops_cli.cache.gates import baseline_saving
     from llmops_cli.views.json import parse
 
@@ -209,5 +261,6 @@ def register(app: typer.Typer) -> None:
             "llmops cache-estimate logs/ --policy automatic-1h --min-saving 0.2",
             "llmops cache-estimate logs.jsonl --price-as claude-sonnet-5 --on 2026-11-01",
             "llmops cache-estimate logs.jsonl --provider all -v",
+            "llmops cache-estimate logs.jsonl --semantic --max-false-hit 0.02",
         ),
     )(cache_estimate)

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -132,12 +132,25 @@ def _key(path: Path | None) -> bytes | None:
     return key
 
 
-def read_logs(paths: Sequence[str], logs: Logs, shared: Shared) -> "Traffic":
-    """Read logs into calls; rows that could not be read are said on stderr."""
+def read_logs(
+    paths: Sequence[str],
+    logs: Logs,
+    shared: Shared,
+    *,
+    keep_content: bool = False,
+    columns: Collection[str] | None = None,
+) -> "Traffic":
+    """Read logs into calls, or some columns of them; rows that cannot be read are said on stderr.
+
+    Where ``columns`` are named, their texts may be codes, as :func:`read_traffic` says.
+    """
+    from llmops_cli.engine.memory import return_memory
     from llmops_cli.traffic import read_traffic
 
+    return_memory()
+    options = logs.options(shared, keep_content=keep_content)
     with progress(shared, paths) as advance:
-        traffic = read_traffic(paths, logs.options(shared), jobs=shared.jobs, advance=advance)
+        traffic = read_traffic(paths, options, jobs=shared.jobs, advance=advance, columns=columns)
     say_bad_rows(traffic.bad_rows, shared)
     return traffic
 

@@ -114,6 +114,16 @@ def test_a_log_without_repetition_is_told_so(log: Build, tokens: int, headline: 
     assert cache_estimate(log(*calls)).headline.startswith(headline)
 
 
+def test_where_automatic_caching_does_not_pay_markers_that_do_are_named(log: Build) -> None:
+    # Something shared before ever other messages: a write at the tail is never read.
+    shared = ("shared", 4000)
+    calls = ({"at": 60 * n, "blocks": [shared, (f"unique {n}", 9000)]} for n in range(9))
+    report = cache_estimate(log(*calls))
+    assert report.parameters["policy"] == "none"
+    assert "more than the $" in report.headline
+    assert "'best 4, 5 min' would save " in report.headline
+
+
 def test_a_policy_that_costs_more_says_how_much(log: Build) -> None:
     calls = ({"at": 60 * n, "blocks": [(f"unique {n}", 5000)]} for n in range(4))
     report = cache_estimate(log(*calls), CacheParameters(policy="automatic-1h"))
@@ -164,6 +174,7 @@ def test_one_conversation_decides_nothing(log: Build) -> None:
 def test_workers_change_nothing(log: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = [{**call, "isolation_domain": f"w{n % 7}"} for n, call in enumerate(conversations(14))]
     monkeypatch.setattr("llmops_cli.cache.kernel._PART_BLOCKS", 40)
+    monkeypatch.setattr("llmops_cli.cache.estimate._SHARED_BLOCKS", 40)
     jobs: list[int] = []
     real = estimate_module.map_merge
 
@@ -174,7 +185,7 @@ def test_workers_change_nothing(log: Build, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(estimate_module, "map_merge", counted)
     alone = cache_estimate(log(*calls))
     assert cache_estimate(log(*calls), jobs=2) == alone
-    assert set(jobs) == {7}
+    assert jobs == [1, 7]
 
 
 def test_the_same_seed_gives_the_same_bytes(log: Build) -> None:
@@ -372,8 +383,12 @@ def test_models_are_told_apart(log: Build) -> None:
 
 
 def test_every_explanation_carries_numbers_and_a_source(log: Build) -> None:
-    report = cache_estimate(log(*conversations(2)))
-    assert len(report.explanations) == 7
+    report = cache_estimate(log(*conversations(2)), CacheParameters(providers=("all",)))
+    said = [item.of for item in report.explanations]
+    assert len(set(said)) == len(said)
+    for measure in report.measures:
+        if measure.unit == "share":
+            assert any(measure.title.startswith(of) for of in said), measure.title
     for item in report.explanations:
         assert item.formula
         assert item.numbers

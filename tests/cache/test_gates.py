@@ -75,7 +75,22 @@ def test_the_saving_is_taken_from_an_earlier_report(log: Build) -> None:
     calls = log(*({"at": 60 * n, "blocks": [("system", 4000)]} for n in range(4)))
     report = cache_estimate(calls, CacheParameters())
     measured = next(item.value for item in report.measures if item.name == "saving")
-    assert baseline_saving(report, "previous.json") == measured
+    assert baseline_saving(report, "previous.json") == (measured, report.parameters["policy"])
+
+
+def test_a_baseline_of_another_policy_is_said_to_be_one(log: Build) -> None:
+    calls = log(*({"at": 60 * n, "blocks": [("system", 4000)]} for n in range(4)))
+    same, other = (
+        CacheParameters(
+            policy="automatic-1h",
+            baseline_saving=0.5,
+            baseline_policy=judged,
+            max_regression=0.1,
+        )
+        for judged in ("automatic-1h", "as-logged")
+    )
+    slugs = [[item.slug for item in cache_estimate(calls, each).findings] for each in (same, other)]
+    assert ["cache-other-policy" in found for found in slugs] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,18 @@ def test_the_planted_fault_is_the_first_leak(
     assert figures.leaks[0].usd > 0
 
 
+def test_a_change_at_ever_other_places_is_shown_by_an_example(log: Build) -> None:
+    # Each turn rewrites another message of the past.
+    turns = [(f"turn {n}", 2000) for n in range(8)]
+    edited = [[*turns[:n], (f"turn {n} edited", 2000), *turns[n + 1 :]] for n in range(2, 7)]
+    calls = log(*({"at": 60 * n, "blocks": [SYSTEM, *b]} for n, b in enumerate([turns, *edited])))
+    (leak, *_) = estimate_calls(calls, CacheParameters(policy="automatic-5m"), PriceBook()).leaks
+    assert (leak.reason, leak.usual, leak.kind) == ("messages_changed", False, "user")
+    report = cache_estimate(calls, CacheParameters(policy="automatic-5m"))
+    where = next(table for table in report.tables if table.name == "leaks").rows[0][4]
+    assert where == f"e.g. block {leak.block + 1}, user"
+
+
 def test_a_clean_conversation_leaks_nothing(log: Build) -> None:
     turns = [(f"turn {n}", 2000) for n in range(8)]
     calls = log(*({"at": 60 * n, "blocks": [SYSTEM, *turns[: n + 1]]} for n in range(8)))

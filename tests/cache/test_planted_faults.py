@@ -205,7 +205,7 @@ def test_the_fault_is_named_first_with_its_fix(report: Callable[..., Report], fa
     [
         ("a timestamp in the system prompt", "move what varies to the end: block 5, system"),
         ("tools reordered", "keep tools and order fixed: block 1, tool"),
-        ("a seven-minute cron", "switch to static-prefix-1h"),
+        ("a seven-minute cron", "switch to static prefix, 1 h"),
     ],
 )
 def test_the_first_prompt_is_told_the_one_change_to_make(
@@ -214,7 +214,7 @@ def test_the_first_prompt_is_told_the_one_change_to_make(
     row = first_row(report(FAULTS[fault][0](), policy="as-logged"), "prompts")
     assert row["change"] == words
     assert 0 < row["saving_usd"] < row["input_usd"]
-    assert row["first_seen"].endswith("log.jsonl:1")
+    assert row["first_seen"] == "line 1"
 
 
 def test_no_text_of_a_prompt_is_in_the_report(report: Callable[..., Report]) -> None:
@@ -282,3 +282,26 @@ CLOCK = "a timestamp in the system prompt"
 
 def test_the_tokens_of_a_billing_line_follow_its_own_rule() -> None:
     assert tokens_of(4 * 1014) == 1014
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("a timestamp in the system prompt", "move what varies to the end: block 5, system."),
+        ("tools reordered", "keep tools and order fixed: block 1, tool."),
+        ("a seven-minute cron", "switch to static prefix, 1 h."),
+        ("ten tokens under the minimum", "lengthen what is shared: from 1,014 to 1,024 tokens."),
+    ],
+)
+def test_the_headline_ends_with_the_first_change(
+    report: Callable[..., Report], fault: str, words: str
+) -> None:
+    headline = report(FAULTS[fault][0]()).headline
+    assert "First change, worth up to $" in headline
+    assert headline.endswith(words)
+
+
+def test_what_no_change_mends_is_no_first_change(report: Callable[..., Report]) -> None:
+    found = report(billed(conversations(), lost=0.4))
+    assert "First change" not in found.headline
+    assert first_row(found, "leaks")["reason"] == "the entry should have been there"

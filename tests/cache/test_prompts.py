@@ -98,7 +98,7 @@ def test_a_pause_beyond_the_lifetime_is_mended_by_a_longer_one(
     assert found.change.policy == "automatic-1h"
     usd = [(bill(log(*calls), name) * PRICE[:4]).sum() for name in ("automatic-5m", "automatic-1h")]
     assert found.change.saving_usd == pytest.approx(usd[0] - usd[1])
-    assert found.change.words == "switch to automatic-1h"
+    assert found.change.words == "switch to automatic, 1 h"
 
 
 def test_a_drift_is_mended_in_the_prompt_and_its_worth_is_what_pauses_allow(top: Top) -> None:

@@ -483,16 +483,27 @@ def test_pairs_to_look_at_are_named_by_their_place_and_never_quoted(
     [
         ({"user_id": [None] * 4}, "Wilson; calls taken as independent"),
         ({"user_id": ["a", "a", "b", None]}, "cluster bootstrap over users"),
+        ({"user_id": ["a", "a", "b", "b"]}, "a single user: nothing to resample"),
     ],
 )
 def test_intervals_say_who_the_witnesses_are(
     columns: dict[str, Sequence[Any]], method: str
 ) -> None:
-    calls = conversation(*[("where is it", "here")] * 4).assign(**columns)
+    calls = conversation(*[("where is it", "here")] * 3, ("who", "me")).assign(**columns)
     figures = semantic_replay(calls)
     assert measure(figures, "semantic_hit_rate").method == method
     slugs = {item.slug for item in semantic_findings(figures)}
     assert ("semantic-nobody-named" in slugs) == method.startswith("Wilson")
+
+
+def test_hits_that_are_all_alike_are_no_certainty() -> None:
+    users = ["a", "b", "c"] * 4
+    for texts in (["where is it"] * 12, [f"word{'x' * n} and no other" for n in range(12)]):
+        calls = conversation(*[(text, "here") for text in texts]).assign(user_id=users)
+        rate = measure(semantic_replay(calls), "semantic_hit_rate")
+        assert rate.value in {0.0, 1.0}
+        assert (rate.high or 0.0) - (rate.low or 0.0) > 0.3
+        assert (rate.n, rate.method) == (3, "Wilson; users as witnesses")
 
 
 def test_hits_without_both_answers_are_counted_and_left_out() -> None:

@@ -203,12 +203,13 @@ def test_o1_a_write_and_its_reads_cost_what_openai_says(uses: int, cached: float
         [60.0 * n for n in range(uses)], [[("developer", 10_000, 0)]] * uses, "claude-opus-5"
     )
     parameters = CacheParameters(providers=("openai-implicit=gpt-5.6-sol",))
-    rows = next(t for t in cache_estimate(log, parameters).tables if t.name == "providers").rows
-    found = dict(zip(("fresh", "read", "written"), rows[0][2:5], strict=True))
+    shown = next(t for t in cache_estimate(log, parameters).tables if t.name == "providers")
+    row = dict(zip((column.name for column in shown.columns), shown.rows[0], strict=True))
+    found = {name: row[f"{name}_tokens"] for name in ("fresh", "read", "written")}
     assert found == {"fresh": 0, "read": 10_000 * (uses - 1), "written": 10_000}
     one = BOOK.rates("gpt-5.6-sol", DAY).usd(np.array([[10_000, 0, 0, 0, 0]])).sum()
-    assert rows[0][6] / one == pytest.approx(cached)
-    assert rows[0][7] == pytest.approx(cached / uses)
+    assert row["input_usd"] / one == pytest.approx(cached)
+    assert row["of_uncached"] == pytest.approx(cached / uses)
 
 
 def test_padding_to_the_minimum_breaks_even_where_published() -> None:

@@ -71,6 +71,16 @@ def test_the_exit_code_is_the_verdict(
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+def test_the_first_screen_names_the_prompts_that_lose_most_and_the_change(
+    llmops: Run, tmp_path: Path
+) -> None:
+    done = llmops("cache-estimate", chats(tmp_path / "log.jsonl", 8, singles=7))
+    lines = done.stdout.splitlines()
+    assert "Prompts by what they lose, and the one change to make" in lines
+    assert "First change, worth up to $" in " ".join(lines)
+    assert len(lines) <= 60
+
+
 def test_json_is_valid_and_the_same_twice_and_with_two_workers(llmops: Run, tmp_path: Path) -> None:
     log = chats(tmp_path / "log.jsonl", 3)
     asked = ("cache-estimate", log.name, "-f", "json", "--min-saving", "0.1")
@@ -197,6 +207,7 @@ def test_all_providers_at_once(llmops: Run, tmp_path: Path) -> None:
         (("--provider", "openai"), "cache-unknown-provider"),
         (("--provider", "all=gpt-5.1"), "cache-unknown-provider"),
         (("--provider", "openai-implicit=gpt-5.1"), "cache-other-rules"),
+        (("--provider", "vllm=gpt-5.1"), "cache-other-rules"),
         (("--provider", "vllm", "--kv-tokens", "0"), "cache-bad-capacity"),
         (("--policy", "best-4"), "cache-unknown-policy"),
     ],
@@ -226,3 +237,40 @@ def test_a_baseline_that_is_absent_is_a_usage_error(llmops: Run, tmp_path: Path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "cache-bad-baseline" in done.stderr
     assert "gone.json" in done.stderr
+
+
+def test_an_undocumented_behaviour_is_a_knob_and_explain_states_it(
+    llmops: Run, tmp_path: Path
+) -> None:
+    log = chats(tmp_path / "log.jsonl", 3)
+    asked = ("cache-estimate", log, "--provider", "gemini-implicit", "--explain")
+    stated, given = (
+        " ".join(llmops(*asked, *more).stdout.split())
+        for more in ((), ("--assume", "miss_rate=0.5"))
+    )
+    assert "miss_rate = 0: hits are not guaranteed" in stated
+    assert "miss_rate = 0.5 (given): hits are not guaranteed" in given
+    assert "Gemini, implicit assumes miss_rate = 0.5" in given
+    refused = llmops("cache-estimate", "gone.jsonl", "--assume", "miss_rate=0.5")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--provider gemini-implicit" in refused.stderr
+
+
+def test_the_first_other_character_is_named_where_prompts_may_be_kept(
+    llmops: Run, tmp_path: Path
+) -> None:
+    log = chats(tmp_path / "log.jsonl", 4)
+    lines = log.read_text("utf-8").splitlines()
+    varied = [each.replace("You sort", f"At {n:02} you sort", 1) for n, each in enumerate(lines)]
+    log.write_text("\n".join(varied) + "\n", "utf-8")
+    llmops("ingest", log, "-o", "calls.parquet", "--keep-content")
+    for source in (log, "calls.parquet"):
+        done = llmops("cache-estimate", source, "--keep-content", "-f", "json", "-v")
+        assert (done.returncode, done.stderr) == (0, "")
+        leaks = next(t for t in json.loads(done.stdout)["tables"] if t["name"] == "leaks")["rows"]
+        assert leaks[0][0] == "system prompt changed (R1)"
+        # "At 00" and "At 01" part at their fifth character.
+        assert leaks[0][4] == "block 1, system, character 5"
+        assert "sort tickets" not in done.stdout
+    plain = llmops("cache-estimate", log, "-f", "json")
+    assert '"block 1, system"' in plain.stdout

@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from llmops_cli.cli.prices import _checked
+from llmops_cli.cli.price_reports import check_report
 from llmops_cli.prices import Compared, Deviation
 from llmops_cli.report import Verdict
 
@@ -57,7 +57,7 @@ def test_the_book_of_today_is_sound(llmops: Run) -> None:
 
 def test_a_book_that_is_off_fails() -> None:
     off = Deviation("ratio", "claude-opus-5", "cache_read", 0.2, 0.1, "the documentation")
-    report = _checked(Compared(9, 0, (off,)), date(2026, 11, 1))
+    report = check_report(Compared(9, 0, (off,)), date(2026, 11, 1))
     assert report.verdict is Verdict.FAIL
     assert report.tables[0].rows[0][:5] == ("ratio", "claude-opus-5", "cache read", 0.2, 0.1)
 
