@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from llmops_cli.synthetic import logs, routing, telemetry
+from llmops_cli.synthetic import logs, outcomes, routing, telemetry
 
 __all__ = ["DATASETS", "PUBLIC", "Dataset", "PublicData", "make"]
 
@@ -125,6 +125,14 @@ DATASETS: Mapping[str, Dataset] = {
         "judge-eval",
         _truths(routing.FEW),
         _routing(routing.FEW),
+    ),
+    "outcomes": Dataset(
+        "outcomes.csv",
+        "three models on the same requests of six task classes: quality, cost and latency of each; "
+        "one model is as good at easy tasks, one is better at code, one class is too rare",
+        "simulate-tiers",
+        outcomes.TRUTHS,
+        lambda seed: _csv(outcomes.outcomes(seed)),
     ),
 }
 

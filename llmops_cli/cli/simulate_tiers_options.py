@@ -1,0 +1,106 @@
+"""What the options of simulate-tiers mean: floors, columns, other policies."""
+
+from typing import TYPE_CHECKING
+
+from llmops_cli.cli.logs import Logs
+from llmops_cli.errors import ExitCode, LlmopsError
+
+if TYPE_CHECKING:
+    from llmops_cli.tiers import CompareParameters
+    from llmops_cli.traffic.outcomes import OutcomeColumns
+
+__all__ = ["columns_of", "compare_of", "floors_of", "names_of"]
+
+
+def floors_of(given: list[str] | None) -> tuple[float | None, tuple[tuple[str, float], ...]]:
+    """The floor of every class, and those of named ones.
+
+    Raises:
+        LlmopsError: ``tiers-bad-floor``.
+    """
+    every: float | None = None
+    named: list[tuple[str, float]] = []
+    for text in given or ():
+        task, mark, share = text.rpartition("=")
+        try:
+            value = float(share)
+        except ValueError:
+            raise LlmopsError(
+                "tiers-bad-floor",
+                f"'{text}' is no share of the reference's quality",
+                hint="--class-floor 0.95, or --class-floor summarise=0.98",
+                exit_code=ExitCode.USAGE,
+            ) from None
+        if mark:
+            named.append((task, value))
+        else:
+            every = value
+    return every, tuple(named)
+
+
+def columns_of(
+    logs: Logs,
+    models: tuple[str, ...],
+    scores: tuple[str, ...],
+    quality_range: str,
+    flags: tuple[bool, bool],
+) -> "OutcomeColumns":
+    """What the options say of the columns.
+
+    Raises:
+        LlmopsError: ``tiers-bad-range``.
+    """
+    from llmops_cli.traffic.outcomes import OutcomeColumns
+
+    try:
+        low, high = (float(part) for part in quality_range.split(","))
+        rising = low < high
+    except ValueError:
+        low, high, rising = 0.0, 1.0, False
+    if not rising:
+        raise LlmopsError(
+            "tiers-bad-range",
+            f"'{quality_range}' is not a worst and a best quality",
+            hint="--quality-range 1,10",
+            exit_code=ExitCode.USAGE,
+        )
+    text, file = flags
+    return OutcomeColumns(
+        names=dict(logs.mapping), models=models, scores=scores, quality_range=(low, high),
+        keep_text=text, task_of_file=file,
+    )  # fmt: skip
+
+
+def compare_of(
+    router: list[str] | None,
+    cascade: list[str] | None,
+    score: list[str] | None,
+    judge: tuple[str, float],
+) -> "CompareParameters":
+    """What the options ask to hold beside the plan.
+
+    Raises:
+        LlmopsError: ``tiers-judge-without-cascade``.
+    """
+    from llmops_cli.tiers import CompareParameters
+
+    name, usd = judge
+    if (name or usd) and not cascade:
+        raise LlmopsError(
+            "tiers-judge-without-cascade",
+            "verdicts decide how far a cascade goes, and no cascade is asked for",
+            hint="add --cascade small,large; a score that a router logged is --score COLUMN",
+            exit_code=ExitCode.USAGE,
+        )
+    return CompareParameters(
+        routers=tuple(router or ()),
+        cascades=tuple(names_of(text) for text in cascade or ()),
+        external=tuple(score or ()),
+        judge=name,
+        judge_cost_usd=usd,
+    )
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

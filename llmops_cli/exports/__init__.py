@@ -1,0 +1,35 @@
+"""A plan becomes a file that another program reads: one module per program."""
+
+from collections.abc import Callable, Mapping
+
+from llmops_cli.exports.argo import argo_rollout
+from llmops_cli.exports.envoy_ai_gateway import ai_gateway_route
+from llmops_cli.exports.flagd import flagd_flag
+from llmops_cli.exports.flagger import flagger_canary
+from llmops_cli.exports.gateway_api import http_route
+from llmops_cli.exports.github_actions import github_workflow
+from llmops_cli.exports.litellm import litellm_config
+from llmops_cli.exports.litellm_weights import litellm_weights
+from llmops_cli.exports.rollout_file import RolloutFile
+from llmops_cli.exports.routing_table import routing_table
+from llmops_cli.rollout.model import Plan
+from llmops_cli.tiers.plan import TierPlan
+
+__all__ = ["EXPORTS", "ROLLOUT_EXPORTS", "RolloutFile", "litellm_config", "routing_table"]
+
+EXPORTS: Mapping[str, Callable[[TierPlan], str]] = {
+    "litellm": litellm_config,
+    "table": routing_table,
+}
+"""What a plan of tiers can become, by name."""
+
+ROLLOUT_EXPORTS: Mapping[str, Callable[[Plan], RolloutFile]] = {
+    "argo": argo_rollout,
+    "flagger": flagger_canary,
+    "http-route": http_route,
+    "flagd": flagd_flag,
+    "litellm": litellm_weights,
+    "envoy-ai-gateway": ai_gateway_route,
+    "github": github_workflow,
+}
+"""What a rollout plan can become, by name."""

@@ -1,0 +1,69 @@
+"""What answers cost: from their tokens by the price book, or as the user says of a model."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+
+from llmops_cli.errors import LlmopsError
+from llmops_cli.prices import PriceBook
+from llmops_cli.tiers.model import usage_error
+from llmops_cli.tiers.outcomes import Outcomes
+
+__all__ = ["priced", "with_costs"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def with_costs(outcomes: Outcomes, said: Mapping[str, float]) -> Outcomes:
+    """Fill in the costs that no file names.
+
+    Args:
+        outcomes: with NaN where a cost is unknown.
+        said: US dollars of one request, by model.
+
+    Raises:
+        LlmopsError: ``tiers-unknown-model``, ``tiers-bad-cost``.
+    """
+    cost = outcomes.cost_usd.copy()
+    for name, usd in said.items():
+        if name not in outcomes.models:
+            names = ", ".join(outcomes.models)
+            raise usage_error("tiers-unknown-model", f"there is no model '{name}'", f"of: {names}")
+        if not 0 <= usd < float("inf"):
+            raise usage_error("tiers-bad-cost", f"{usd:g} is no amount of USD", "0 or more")
+        column = cost[:, outcomes.models.index(name)]
+        column[np.isnan(column)] = usd
+    return replace(outcomes, cost_usd=cost)
+
+
+def priced(
+    outcomes: Outcomes, tokens: Floats | None, names: Mapping[str, str], on: date
+) -> Outcomes:
+    """Compute every cost from tokens; cached ones at their own price.
+
+    Args:
+        outcomes: whose costs are replaced.
+        tokens: ``(n, m, 5)`` by class of the price book; NaN where unknown.
+        names: in the price book, by our name, where they differ.
+        on: day of the prices.
+
+    Raises:
+        LlmopsError: ``tiers-no-tokens``, ``price-unknown-model``, ``price-class-missing``.
+    """
+    if tokens is None:
+        raise LlmopsError(
+            "tiers-no-tokens",
+            "there are no tokens to price",
+            hint="columns model|input_tokens and model|output_tokens, and model|cache_read_tokens "
+            "where some were cached",
+            field="input_tokens",
+        )
+    book, cost = PriceBook(), np.full(outcomes.cost_usd.shape, np.nan)
+    for place, name in enumerate(outcomes.models):
+        rates = book.rates(names.get(name, name), on)
+        known = ~np.isnan(tokens[:, place]).any(axis=1)
+        cost[known, place] = rates.usd(tokens[known, place].astype(np.int64)).sum(axis=1)
+    return replace(outcomes, cost_usd=cost)
