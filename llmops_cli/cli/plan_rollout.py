@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from llmops_cli.cli.exports_option import exports_of
 from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
-from llmops_cli.cli.options import PathsArgument, Shared, check_writable, command
+from llmops_cli.cli.options import Shared, check_writable, command
+from llmops_cli.cli.plan_rollout_exports import export_known, write_exports
 from llmops_cli.cli.show import STDOUT, finish, write_atomically, write_stdout
 from llmops_cli.errors import ExitCode, LlmopsError
 
@@ -18,12 +20,36 @@ def _margin(name: str, what: str, default: str) -> typer.models.OptionInfo:
 
 
 def plan_rollout(
-    paths: PathsArgument,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH", help="Logs: files, folders, globs, or - for stdin.", show_default=False
+        ),
+    ] = None,
     *,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output", "-o", metavar="PATH", help="Write the plan as YAML; - is stdout, with -q."
+        ),
+    ] = None,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--export",
+            metavar="NAME=PATH",
+            help="Write it for others: argo | flagger | http-route | flagd | litellm | "
+            "envoy-ai-gateway | github; repeat.",
+            show_default=False,
+        ),
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            metavar="PATH",
+            help="Export this plan instead of making one.",
+            show_default=False,
         ),
     ] = None,
     stages: Annotated[
@@ -51,6 +77,13 @@ def plan_rollout(
         float | None,
         typer.Option("--max-days", help="Gate: the whole rollout must fit.", show_default=False),
     ] = None,
+    judge_sensitivity: Annotated[
+        float,
+        typer.Option("--judge-sensitivity", help="Of the judge behind the scores, on the good."),
+    ] = 1.0,
+    judge_specificity: Annotated[
+        float, typer.Option("--judge-specificity", help="The same on the bad.")
+    ] = 1.0,
     logs: Logs,
     shared: Shared,
 ) -> None:
@@ -60,11 +93,14 @@ def plan_rollout(
 
     Every stage gets the requests it needs to show that quality, latency and errors are not
     worse by the margins you care about; at its end each guardrail says go on, roll back or
-    hold. With --max-days the gate passes when the upper end of the duration (at the lower end
-    of the arrival rate) fits.
+    hold, and until then a harm sends it back however often you look.
+
+    With --max-days the gate passes when the upper end of the duration (at the lower end of the
+    arrival rate) fits.
     """
+    from llmops_cli.exports import ROLLOUT_EXPORTS
     from llmops_cli.rollout import RolloutParameters, draw_plan
-    from llmops_cli.rollout import plan_rollout as plan
+    from llmops_cli.rollout import plan_rollout as report_of
     from llmops_cli.rollout.document import to_yaml
 
     given = RolloutParameters(
@@ -76,15 +112,31 @@ def plan_rollout(
         power=power,
         minimum_stage_s=3600 * min_stage_hours,
         max_days=max_days,
+        judge_sensitivity=judge_sensitivity,
+        judge_specificity=judge_specificity,
     )
+    exports = exports_of(export, ROLLOUT_EXPORTS)
+    if plan is not None:
+        more = bool(paths) or output is not None or given != RolloutParameters()
+        export_known(plan, exports, shared, asked_more=more)
+    if not paths:
+        raise LlmopsError(
+            "rollout-no-input",
+            "there is no log to plan from",
+            hint="llmops plan-rollout LOG, or --plan PLAN --export NAME=PATH",
+            exit_code=ExitCode.USAGE,
+        )
     _check_output(output, shared)
     traffic = read_logs(paths, logs, shared)
     findings = bad_row_findings(traffic.bad_rows)
-    report = plan(traffic.calls, given, inputs=traffic.files, findings=findings)
-    if output == STDOUT:
-        write_stdout(to_yaml(draw_plan(traffic.calls, given)))
-    elif output is not None:
-        write_atomically(output, to_yaml(draw_plan(traffic.calls, given)))
+    report = report_of(traffic.calls, given, inputs=traffic.files, findings=findings)
+    if output is not None or exports:
+        drawn = draw_plan(traffic.calls, given)
+        write_exports(drawn, exports, shared)
+        if output == STDOUT:
+            write_stdout(to_yaml(drawn))
+        elif output is not None:
+            write_atomically(output, to_yaml(drawn))
     finish(report, shared)
 
 
@@ -120,5 +172,7 @@ def register(app: typer.Typer) -> None:
         examples=(
             "llmops plan-rollout baseline.jsonl",
             "llmops plan-rollout logs/ --error-margin 0.005 --max-days 14 -o plan.yaml",
+            "llmops plan-rollout logs/ --export argo=rollout.yaml --export flagd=flags.yaml",
+            "llmops plan-rollout --plan plan.yaml --export github=.github/workflows/rollout.yaml",
         ),
     )(plan_rollout)

@@ -12,15 +12,17 @@ from llmops_cli.calls import CallsTable, require
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.rollout.guardrails import Measured, Missing, measure_guardrails
 from llmops_cli.rollout.model import Guardrail, RolloutParameters
+from llmops_cli.rollout.schedule import clock
 from llmops_cli.stats.intervals import Interval
 
-__all__ = ["DAY_S", "LEAST_CALLS", "Baseline", "measure_baseline"]
+__all__ = ["DAY_S", "LEAST_CALLS", "Baseline", "measure_baseline", "who_calls"]
 
 LEAST_CALLS = 100
 """Below this nobody knows the baseline."""
 
 DAY_S = 86_400.0
 
+_HOUR_S = 3600.0
 _LEAST_DAYS = 5
 _MOST_BLOCKS = 24
 _CALLS_PER_BLOCK = 20
@@ -38,6 +40,8 @@ class Baseline:
         blocks: equal parts of the span that the interval rests on.
         units: users (or conversations) the calls belong to; 0 where the log names neither.
         unit: the column that groups calls, or empty.
+        arrivals: ``(H,)`` calls in each hour of the log, which repeats; a log shorter than a day
+            knows no hours of the day, and has its rate in every one.
         measured: the guardrails the log can carry.
         missing: those it cannot, each with the reason.
     """
@@ -49,6 +53,7 @@ class Baseline:
     blocks: int
     units: int
     unit: str
+    arrivals: npt.NDArray[np.float64]
     measured: tuple[Measured, ...]
     missing: tuple[Missing, ...]
 
@@ -79,9 +84,8 @@ def measure_baseline(calls: CallsTable, given: RolloutParameters) -> Baseline:
             exit_code=ExitCode.BAD_INPUT if len(calls) >= LEAST_CALLS else ExitCode.INCONCLUSIVE,
         )
     rate, interval, blocks = _arrivals(moments, span)
-    unit = next((name for name in ("user_id", "conversation_id") if calls[name].notna().any()), "")
-    codes = pd.factorize(calls[unit])[0] if unit else np.arange(len(calls))
-    measured, missing = measure_guardrails(calls, codes.astype(np.int64), given)
+    unit, codes = who_calls(calls)
+    measured, missing = measure_guardrails(calls, codes, given)
     return Baseline(
         calls=len(calls),
         span_s=span,
@@ -90,15 +94,33 @@ def measure_baseline(calls: CallsTable, given: RolloutParameters) -> Baseline:
         blocks=blocks,
         units=int(codes.max()) + 1 if unit else 0,
         unit=unit,
+        arrivals=_by_hour(moments, rate),
         measured=measured,
         missing=missing,
     )
+
+
+def who_calls(calls: CallsTable) -> tuple[str, npt.NDArray[np.int64]]:
+    """The column that names who calls (empty where none does), and ``(N,)`` a number for each.
+
+    Calls that name nobody have -1; where no call does, each has a number of its own.
+    """
+    unit = next((name for name in ("user_id", "conversation_id") if calls[name].notna().any()), "")
+    codes = pd.factorize(calls[unit])[0] if unit else np.arange(len(calls))
+    return unit, codes.astype(np.int64)
 
 
 def _moments(calls: CallsTable) -> npt.NDArray[np.int64]:
     known = pa.array(calls["start_time"].dropna(), type=pa.timestamp("us", tz="UTC"))
     known = known.combine_chunks() if isinstance(known, pa.ChunkedArray) else known
     return np.sort(known.cast(pa.int64()).to_numpy(zero_copy_only=False))
+
+
+def _by_hour(moments: npt.NDArray[np.int64], rate_per_s: float) -> npt.NDArray[np.float64]:
+    hours, passes = clock(moments, _HOUR_S)
+    if passes * _HOUR_S < DAY_S:
+        return np.full(24, _HOUR_S * rate_per_s)
+    return np.bincount(hours, minlength=passes).astype(np.float64)
 
 
 def _arrivals(moments: npt.NDArray[np.int64], span_s: float) -> tuple[float, Interval, int]:

@@ -13,12 +13,13 @@ __all__ = ["from_yaml", "plan_schema", "to_yaml"]
 
 _HEAD = """\
 # A rollout plan by llmops plan-rollout; `llmops schema plan` prints its JSON Schema.
-# Look once per stage, when its requests have come. Harm is how much worse the canary is than
-# what compared_with names: the rise of the error rate or of the share of requests as slow as
-# threshold_s, or the drop of the mean score.
-#   every guardrail below promote_below: go on to the next stage;
-#   any guardrail above roll_back_above: go back;
-#   otherwise: hold, the evidence does not decide.
+# `llmops simulate-rollout` rehearses it on a log, `llmops check-rollout` decides its stages.
+# Harm is how much worse the canary is than what compared_with names: the rise of the error rate
+# or of the share of requests as slow as threshold_s, or the drop of the mean score.
+#   At every look: a guardrail beyond its boundary of harm: go back. The boundary holds however
+#   often one looks; it narrows to roll_back_above when the stage's requests are in.
+#   When they are in: every guardrail below promote_below: go on to the next stage.
+#   Otherwise, and without data: hold, the evidence does not decide.
 # control: the old version beside it. baseline: the old version before it (the log and the
 # control requests of the stages passed), so that a change of traffic counts as harm too.
 """
@@ -46,7 +47,7 @@ def from_yaml(text: str, *, source: str = "the plan") -> Plan:
 
     Raises:
         LlmopsError: ``plan-not-yaml``, ``plan-schema-unknown``, ``plan-invalid`` with the
-            field.
+            field, ``plan-stages``.
     """
     import yaml  # noqa: PLC0415 - as above
 
@@ -80,6 +81,15 @@ def _plan(found: dict[str, Any], source: str) -> Plan:
         raise _invalid(reason, at.strip("`$."), source) from error
     for at in _unknown(found, _plain(asdict(plan))):
         raise _invalid("a plan holds no such thing", at, source)
+    shares = [stage.percent for stage in plan.stages]
+    if not shares or sorted(set(shares)) != shares or shares[0] <= 0 or shares[-1] != 100:  # noqa: PLR2004 - percent
+        raise LlmopsError(
+            "plan-stages",
+            "the percents of the stages do not rise from above 0 to 100",
+            hint="stages come in order, and the last one is everybody",
+            file=source,
+            field="stages",
+        )
     return plan
 
 

@@ -2,7 +2,8 @@
 
 from llmops_cli.report import Explanation
 from llmops_cli.rollout.baseline import Baseline
-from llmops_cli.rollout.model import LATENCY, Guardrail, Plan
+from llmops_cli.rollout.decision import NORMAL_FROM
+from llmops_cli.rollout.model import LATENCY, QUALITY, Guardrail, Plan
 from llmops_cli.rollout.plan import LEAST_EVENTS
 
 __all__ = ["explanations"]
@@ -31,6 +32,7 @@ def _sample(plan: Plan, guardrail: Guardrail) -> Explanation:
             ("V0, variance now", guardrail.variance),
             ("V1, variance at the margin", guardrail.variance_at_margin),
             ("margin", guardrail.margin),
+            *_judged(guardrail),
             ("k, control per canary request", (100 - first.percent) / first.percent),
             ("design effect", guardrail.design_effect),
             ("share of requests that carry it", guardrail.coverage),
@@ -46,6 +48,14 @@ def _sample(plan: Plan, guardrail: Guardrail) -> Explanation:
         source="non-inferiority of means and shares: Chow, Shao, Wang & Lokhnygina 2017; "
         "design effect: Kish 1965",
     )
+
+
+def _judged(guardrail: Guardrail) -> tuple[tuple[str, float], ...]:
+    """What a judge's errors do to the sample: the margin shrinks by se + sp - 1."""
+    if guardrail.name != QUALITY or guardrail.asked <= guardrail.margin:
+        return ()
+    shown = guardrail.margin / guardrail.asked
+    return (("se + sp - 1, of the judge", shown), ("so the sample grows by", 1 / shown**2))
 
 
 def _beta(plan: Plan) -> float:
@@ -68,25 +78,32 @@ def _errors(plan: Plan) -> Explanation:
             ("to hold", (1 - plan.power) / looks),
         ),
         assumptions=(
-            "one look per stage, at its end: looking earlier spends alpha the plan does not have",
+            "one look per stage goes on, at its end; going back is tested as often as one looks",
             "going on needs every guardrail, so its alpha is not shared among them",
             "one guardrail is enough to go back or to hold, so those risks are",
-            "few bad requests: going back waits for what chance exceeds by the binomial law",
+            f"harm is tested from {LEAST_EVENTS} expected bad requests on",
+            f"where a stage expects fewer than {NORMAL_FROM:g}, by the binomial law and at once",
+            "every stage is long enough to send a harm of the margin back with its power",
         ),
-        source="Bonferroni; intersection-union test: Berger 1982",
+        source="Bonferroni; intersection-union test: Berger 1982; mixture boundaries: Robbins "
+        "1970, Howard et al. 2021",
     )
 
 
 def _time(plan: Plan, baseline: Baseline) -> Explanation:
     return Explanation(
         of="duration",
-        formula="requests of the stage / arrival rate",
+        formula="time until the requests of the stage have come, by the log's own hours",
         numbers=(
             ("requests", sum(stage.requests for stage in plan.stages)),
             ("calls in the log", baseline.calls),
             ("its span in hours", baseline.span_s / 3600),
             ("calls per hour", plan.requests_per_hour),
         ),
-        assumptions=("traffic keeps coming as it did, bursts included",),
+        assumptions=(
+            "traffic repeats the log: hours of the day, and days of the week that it spans",
+            "the rollout starts at the hour and on the day at which the log does",
+            "a log shorter than a day knows no hours: its rate holds all day",
+        ),
         source=f"t interval over {baseline.blocks} equal parts of the log",
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from llmops_cli.report import Finding
 from llmops_cli.rollout.baseline import DAY_S, Baseline
-from llmops_cli.rollout.model import ERRORS, Plan
+from llmops_cli.rollout.model import ERRORS, QUALITY, Plan
 
 __all__ = ["in_words", "own_findings"]
 
@@ -40,6 +40,14 @@ def _about_guardrails(baseline: Baseline) -> Iterator[Finding]:
         )
     for measured in baseline.measured:
         guardrail = measured.guardrail
+        if guardrail.name == QUALITY and guardrail.margin < guardrail.asked:
+            yield Finding(
+                slug="rollout-judge-noise",
+                severity="note",
+                message="the judge's errors multiply the sample that quality needs by "
+                f"{(guardrail.asked / guardrail.margin) ** 2:.3g}",
+                hint="a better judge makes the rollout shorter",
+            )
         if guardrail.rare:
             seen = round(guardrail.bad_share * measured.n)
             what = "errors" if guardrail.name == ERRORS else "low scores"

@@ -1,6 +1,6 @@
 """What must not get worse: quality, latency and errors as the baseline log shows them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -17,8 +17,8 @@ from llmops_cli.rollout.model import (
     RolloutParameters,
 )
 from llmops_cli.stats.bootstrap import cluster_sums
+from llmops_cli.stats.clustering import clustering
 from llmops_cli.stats.intervals import Interval, wilson
-from llmops_cli.stats.power import design_effect
 
 __all__ = ["LEAST_VALUES", "LEVEL", "Measured", "Missing", "measure_guardrails"]
 
@@ -99,9 +99,12 @@ def measure_guardrails(
         values = calls[column].to_numpy(dtype=np.float64, na_value=np.nan)
         values = np.where(failed, np.nan, values)
         margin = DEFAULT_MARGINS[name] if asked is None else asked
+        if name == QUALITY:
+            # A judge that errs shows only a part of a true drop.
+            margin *= given.judge_knows
         result = _too_few(name, column, values) or measure(values, codes, margin)
         if isinstance(result, Measured):
-            found.append(result)
+            found.append(result if name != QUALITY else _as_asked(result, given))
         elif asked is not None:
             raise result.error()
         else:
@@ -109,6 +112,11 @@ def measure_guardrails(
     margin = DEFAULT_MARGINS[ERRORS] if given.error_margin is None else given.error_margin
     found.append(_errors(failed.astype(np.float64), codes, margin))
     return tuple(found), tuple(missing)
+
+
+def _as_asked(measured: Measured, given: RolloutParameters) -> Measured:
+    asked = DEFAULT_MARGINS[QUALITY] if given.quality_margin is None else given.quality_margin
+    return replace(measured, guardrail=replace(measured.guardrail, asked=asked))
 
 
 def _too_few(name: str, column: str, values: Floats) -> Missing | None:
@@ -253,5 +261,6 @@ def _clustering(values: Floats, codes: Codes) -> float:
     if np.ptp(values) == 0:
         return 1.0
     _, dense = np.unique(codes[known], return_inverse=True)
-    pairs = np.column_stack([values[known], np.ones(int(known.sum()))])
-    return design_effect(cluster_sums(pairs, dense.astype(np.int64)), float(values.var()))
+    parts = np.column_stack([values[known], np.ones(int(known.sum())), values[known] ** 2])
+    sums = cluster_sums(parts, dense.astype(np.int64))
+    return clustering(sums[:, :2], sums[:, 2]).design_effect if len(sums) > 1 else 1.0

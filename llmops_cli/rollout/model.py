@@ -43,6 +43,8 @@ class RolloutParameters:
         power: chance that a harmless change passes every guardrail of every stage.
         minimum_stage_s: no stage is shorter than this.
         max_days: gate on the whole duration; None for no gate.
+        judge_sensitivity: of the judge behind the scores, on what is good; 1 for no judge.
+        judge_specificity: on what is bad.
     """
 
     stages: tuple[float, ...] = (5, 10, 25, 50, 100)
@@ -53,6 +55,13 @@ class RolloutParameters:
     power: float = 0.80
     minimum_stage_s: float = 3600.0
     max_days: float | None = None
+    judge_sensitivity: float = 1.0
+    judge_specificity: float = 1.0
+
+    @property
+    def judge_knows(self) -> float:
+        """How much of a true drop of quality the judge's scores show: se + sp - 1."""
+        return self.judge_sensitivity + self.judge_specificity - 1
 
     def __post_init__(self) -> None:
         """Refuse, with the usage exit code, what no plan can meet."""
@@ -75,6 +84,13 @@ class RolloutParameters:
                     f"--{option} {value:g} does not lie between {low:g} and {high:g}",
                     hint,
                 )
+        judge = (self.judge_sensitivity, self.judge_specificity)
+        if not (all(0 < rate <= 1 for rate in judge) and self.judge_knows > 0):
+            raise _usage(
+                "rollout-bad-judge",
+                "a judge's sensitivity and specificity lie between 0 and 1 and exceed 1 together",
+                "llmops judge-eval measures both",
+            )
         if not self.minimum_stage_s >= 0:
             raise _usage("rollout-bad-minimum", "a stage lasts 0 hours or more", "one hour is 1")
 
@@ -126,6 +142,11 @@ class Guardrail:
         """The same as the plan takes it: more where bad requests are too few to count."""
         planned = (1 - math.sqrt(max(0.0, 1 - 4 * self.variance))) / 2
         return max(planned, self.bad_share)
+
+    @property
+    def binary(self) -> bool:
+        """Whether a request is either bad or not: nothing between varies as much."""
+        return self.variance >= self.bad_share * (1 - self.bad_share) * (1 - 1e-6)
 
     @property
     def rare(self) -> bool:

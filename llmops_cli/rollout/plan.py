@@ -1,16 +1,24 @@
 """From baseline to plan: how many requests every stage needs, and when it decides."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 from llmops_cli.rollout.baseline import Baseline
+from llmops_cli.rollout.decision import harm_limit
 from llmops_cli.rollout.model import Decision, Guardrail, Plan, RolloutParameters, Stage
-from llmops_cli.stats.power import Comparison, harm_bounds, non_inferiority_sample, rare_excess
+from llmops_cli.rollout.schedule import seconds_until
+from llmops_cli.stats.power import Comparison, harm_bounds, non_inferiority_sample
 
 __all__ = ["LEAST_EVENTS", "Risks", "canary_needed", "make_plan"]
 
 LEAST_EVENTS = 10
 """Expected bad requests on the canary, at the margin: the normal law needs them."""
+
+HOUR_S = 3600.0
+
+_MOST = 1e15
+"""More requests than that nobody has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +29,13 @@ class Risks:
         promote: of being taken for harmless while it harms by the margin.
         roll_back: of being taken for harmful while it is harmless.
         hold: of not being shown harmless while it is.
+        miss: of not being sent back while it harms by the margin.
     """
 
     promote: float
     roll_back: float
     hold: float
+    miss: float
 
     @classmethod
     def shared_out(cls, given: RolloutParameters, guardrails: int) -> "Risks":
@@ -40,6 +50,7 @@ class Risks:
             promote=given.alpha / len(given.stages),
             roll_back=given.alpha / looks,
             hold=(1 - given.power) / looks,
+            miss=1 - given.power,
         )
 
 
@@ -50,10 +61,11 @@ def make_plan(baseline: Baseline, given: RolloutParameters) -> Plan:
     baseline log and the control requests of the stages already passed.
     """
     risks = Risks.shared_out(given, len(baseline.guardrails))
-    old, stages = baseline.calls, list[Stage]()
+    old, stages, start_s = baseline.calls, list[Stage](), 0.0
     for percent in given.stages:
-        stage = _stage(percent, old, baseline, given, risks)
+        stage = _timed(_stage(percent, old, baseline, given, risks), start_s, baseline, given)
         old += stage.requests - stage.canary_requests
+        start_s += stage.duration_s
         stages.append(stage)
     return Plan(
         baseline_calls=baseline.calls,
@@ -75,7 +87,28 @@ def canary_needed(guardrail: Guardrail, ratio: float, risks: Risks) -> int:
     comparison = _comparison(guardrail, ratio, risks.promote)
     events = LEAST_EVENTS * guardrail.design_effect / (guardrail.bad_share + guardrail.margin)
     needed = max(non_inferiority_sample(comparison, 1 - risks.hold), events)
+    needed = _until_harm_shows(guardrail, needed, ratio, risks)
     return max(1, math.ceil(needed / guardrail.coverage))
+
+
+def _until_harm_shows(guardrail: Guardrail, needed: float, ratio: float, risks: Risks) -> float:
+    """The sample, or a larger one that sends a harm of the margin back with its power."""
+    reach = NormalDist().inv_cdf(1 - risks.miss)
+    spread = _comparison(guardrail, ratio, risks.roll_back).spread_at_margin
+
+    def shows(n: float) -> bool:
+        limit = harm_limit(guardrail, n, ratio * n, risks.roll_back)
+        return limit + reach * math.sqrt(spread / n) <= guardrail.margin
+
+    if shows(needed):
+        return needed
+    low = high = needed
+    while not shows(high) and high < _MOST:
+        low, high = high, 2 * high
+    while high - low > 1e-3 * high:  # a thousandth of a sample is no matter
+        middle = (low + high) / 2
+        low, high = (low, middle) if shows(middle) else (middle, high)
+    return high
 
 
 def _stage(
@@ -97,14 +130,28 @@ def _stage(
         compared_with="control" if share < 1 else "baseline",
         requests=requests,
         canary_requests=canary,
-        duration_s=requests / baseline.rate_per_s,
-        duration_low_s=max(requests / baseline.rate.high, given.minimum_stage_s),
-        duration_high_s=requests / baseline.rate.low if baseline.rate.low > 0 else None,
+        duration_s=0.0,
+        duration_low_s=0.0,
+        duration_high_s=None,
         bottleneck=bottleneck,
         decisions=tuple(
             _decision(guardrail, needs[guardrail.name], canary, ratio, risks)
             for guardrail in baseline.guardrails
         ),
+    )
+
+
+def _timed(stage: Stage, start_s: float, baseline: Baseline, given: RolloutParameters) -> Stage:
+    """The stage with the time that its requests take, by the log's own hours of the day."""
+    arrivals = baseline.arrivals
+    taken = seconds_until(arrivals, start_s, stage.requests, HOUR_S)
+    lasts = max(taken, given.minimum_stage_s)
+    rate, ends = baseline.rate_per_s, baseline.rate
+    return replace(
+        stage,
+        duration_s=lasts,
+        duration_low_s=max(taken * rate / ends.high, given.minimum_stage_s),
+        duration_high_s=max(taken * rate / ends.low, lasts) if ends.low > 0 else None,
     )
 
 
@@ -114,8 +161,11 @@ def _need(guardrail: Guardrail, share: float, old: int, risks: Risks) -> int:
     alone = canary_needed(guardrail, math.inf, risks)
     if old <= 2 * alone:
         return canary_needed(guardrail, 1.0, risks)
-    # Enough, and hardly more: with r = n / old, N(r) <= (1 + r) N(0) as harm never varies less.
-    return math.ceil(alone / (1 - alone / old))
+    # The more requests the stage takes, the less the old version's number is beyond doubt.
+    needed = alone
+    for _ in range(4):
+        needed = canary_needed(guardrail, old / needed, risks)
+    return needed
 
 
 def _decision(
@@ -123,24 +173,14 @@ def _decision(
 ) -> Decision:
     seen = canary * guardrail.coverage
     promote, _ = harm_bounds(_comparison(guardrail, ratio, risks.promote), seen)
-    _, roll_back = harm_bounds(_comparison(guardrail, ratio, risks.roll_back), seen)
+    roll_back = harm_limit(guardrail, seen, ratio * seen, risks.roll_back)
     return Decision(
         guardrail=guardrail.name,
         canary_requests=needed,
         promote_below=promote,
         # Worse, but by less than the user minds, is no reason to go back.
-        roll_back_above=max(roll_back, _rare(guardrail, seen, ratio, risks), promote),
+        roll_back_above=max(roll_back, promote),
     )
-
-
-def _rare(guardrail: Guardrail, seen: float, ratio: float, risks: Risks) -> float:
-    # A handful of errors is not normal: its upper tail is longer, and would send us back.
-    share = guardrail.planned_share
-    variance = guardrail.variance * guardrail.design_effect
-    if variance <= 0:
-        return 0.0
-    alike = seen * share * (1 - share) / variance
-    return rare_excess(share, alike, ratio=ratio, alpha=risks.roll_back)
 
 
 def _comparison(guardrail: Guardrail, ratio: float, alpha: float) -> Comparison:

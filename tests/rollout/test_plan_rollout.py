@@ -10,12 +10,15 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from llmops_cli import plan_rollout
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Report, Verdict
 from llmops_cli.rollout import RolloutParameters, draw_plan
+from llmops_cli.rollout.decision import harm_limit
 from llmops_cli.rollout.plan import Risks, canary_needed
+from llmops_cli.rollout.schedule import seconds_until
 from llmops_cli.stats.power import Comparison, non_inferiority_sample
 
 Make = Callable[..., pd.DataFrame]
@@ -45,7 +48,15 @@ def test_every_stage_has_the_sample_its_share_needs(calls: Make) -> None:
             1 - 0.2 / (5 * 3),
         )
         decision = next(item for item in stage.decisions if item.guardrail == "errors")
-        assert decision.canary_requests == math.ceil(independent * errors.design_effect)
+        harmless = math.ceil(independent * errors.design_effect)
+        # Unless that many would not send a harm of the margin back four times in five.
+        limit = harm_limit(errors, harmless, harmless * ratio, 0.05 / 15)
+        spread = worse * (1 - worse) + errors.variance / ratio
+        shown = limit + norm.ppf(0.8) * math.sqrt(spread * errors.design_effect / harmless)
+        if shown <= 0.01:
+            assert decision.canary_requests == harmless
+        else:
+            assert harmless < decision.canary_requests < 1.5 * harmless
         assert stage.canary_requests >= max(item.canary_requests for item in stage.decisions)
         assert stage.requests == pytest.approx(
             stage.canary_requests * 100 / stage.percent, rel=0.05
@@ -67,7 +78,8 @@ def test_duration_is_requests_over_the_rate_of_arrival(calls: Make) -> None:
     plan = draw_plan(calls())
     assert plan.requests_per_hour == pytest.approx(4000 / 24, rel=1e-3)
     for stage in plan.stages:
-        assert stage.duration_s == pytest.approx(3600 * stage.requests / plan.requests_per_hour)
+        evenly = 3600 * stage.requests / plan.requests_per_hour
+        assert stage.duration_s == pytest.approx(evenly, rel=5e-3)
         assert stage.duration_low_s <= stage.duration_s <= (stage.duration_high_s or math.inf)
 
 
@@ -102,7 +114,7 @@ def test_rare_events_are_waited_for(calls: Make) -> None:
     plan = draw_plan(calls(error_type=[None] * 4000), RolloutParameters(error_margin=0.001))
     errors = next(item for item in plan.guardrails if item.name == "errors")
     assert errors.variance > 0
-    lax = Risks(promote=0.4, roll_back=0.4, hold=0.5)
+    lax = Risks(promote=0.4, roll_back=0.4, hold=0.5, miss=0.5)
     assert canary_needed(errors, 19, lax) == 10_000
 
 
@@ -200,3 +212,61 @@ def test_the_report_is_json(calls: Make) -> None:
     report = plan_rollout(calls())
     assert json.dumps(dict(report.parameters))
     assert {item.of for item in report.explanations} >= {"duration", "error rates of the plan"}
+
+
+def test_an_eighty_percent_judge_needs_2_8_times_the_sample(calls: Make) -> None:
+    perfect = draw_plan(calls())
+    report = plan_rollout(calls(), RolloutParameters(judge_sensitivity=0.8, judge_specificity=0.8))
+    judged = draw_plan(calls(), RolloutParameters(judge_sensitivity=0.8, judge_specificity=0.8))
+    (before, _, _), (after, _, _) = (plan.stages[0].decisions for plan in (perfect, judged))
+    assert before.guardrail == after.guardrail == "quality"
+    assert after.canary_requests / before.canary_requests == pytest.approx(1 / 0.36, rel=0.06)
+    quality = judged.guardrails[0]
+    assert (quality.asked, quality.margin) == (0.02, pytest.approx(0.012))
+    note = next(item for item in report.findings if item.slug == "rollout-judge-noise")
+    assert note.message.endswith("2.78")
+    # Errors and latency need no judge.
+    needs = (
+        [item.canary_requests for item in plan.stages[0].decisions[1:]]
+        for plan in (perfect, judged)
+    )
+    assert next(needs) == next(needs)
+
+
+@pytest.mark.parametrize("rates", [(0.5, 0.5), (0.0, 1.0), (1.2, 0.9), (float("nan"), 1.0)])
+def test_a_judge_that_knows_nothing_is_refused(rates: tuple[float, float]) -> None:
+    with pytest.raises(LlmopsError) as caught:
+        RolloutParameters(judge_sensitivity=rates[0], judge_specificity=rates[1])
+    assert (caught.value.slug, caught.value.exit_code) == ("rollout-bad-judge", ExitCode.USAGE)
+
+
+def test_a_stage_that_begins_at_night_waits_for_the_morning(calls: Make) -> None:
+    # Two days from noon to noon: 100 calls an hour until midnight, then none but the very last.
+    hours = [h for day in (0, 1) for h in range(24 * day, 24 * day + 12)]
+    moments = np.concatenate([np.linspace(h, h + 0.99, 100) for h in hours]) * 3.6e9
+    moments = np.append(moments[:-1], 47.9 * 3.6e9)
+    table = calls(
+        2400, start_time=moments.astype(np.int64) + 1_788_249_600_000_000, user_id=[None] * 2400
+    )
+    plan = draw_plan(table, RolloutParameters(stages=(50, 100)))
+    came, now = 0.0, 0.0
+    for stage in plan.stages:
+        came += stage.requests
+        now += stage.duration_s
+        full_days, rest = divmod(came, 1200)
+        assert now / 3600 == pytest.approx(24 * full_days + rest / 100, abs=0.2)
+
+
+@given(
+    arrivals=st.lists(st.floats(0, 100), min_size=1, max_size=8).filter(lambda it: sum(it) > 1),
+    start=st.floats(0, 50),
+    requests=st.floats(0.5, 500),
+)
+def test_requests_have_come_when_their_time_is_over(
+    arrivals: list[float], start: float, requests: float
+) -> None:
+    found = seconds_until(np.array(arrivals), start, requests, 1.0)
+    steps = np.linspace(start, start + found, 4001)
+    middle = (steps[1:] + steps[:-1]) / 2
+    rates = np.array(arrivals)[np.floor(middle).astype(int) % len(arrivals)]
+    assert float((rates * np.diff(steps)).sum()) == pytest.approx(requests, rel=0.03, abs=1.0)

@@ -103,7 +103,8 @@ def promises(plan: Plan, errors: float, quality: float, runs: int) -> None:
         # The normal law at a few tens of events is good to about a third of so small an alpha.
         assert max(harmful.went_on) <= 1.35 * plan.alpha_per_stage + noise
         assert harmful.passed <= plan.alpha + noise
-        assert harmful.went_back >= min(0.85, plan.power)
+        # One look at the end; every earlier look only adds to it.
+        assert harmful.went_back >= min(0.85, plan.power) - noise - 0.02
 
 
 @pytest.mark.parametrize(("errors", "quality", "margins"), CASES)

@@ -1,0 +1,85 @@
+"""``llmops rollout-lint``, also ``llmops check-rollout lint``: the odds of a manifest."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
+from llmops_cli.cli.options import Shared, command
+from llmops_cli.cli.show import finish
+from llmops_cli.errors import ExitCode, LlmopsError
+
+__all__ = ["register", "rollout_lint"]
+
+
+def rollout_lint(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="Argo or Flagger YAML.", show_default=False)
+    ],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH", help="Logs of the version in production.", show_default=False
+        ),
+    ],
+    *,
+    error_rise: Annotated[
+        float, typer.Option("--error-rise", metavar="X", help="Rise of the error rate to see.")
+    ] = 0.01,
+    runs: Annotated[int, typer.Option("--runs", help="Rollouts played.")] = 2000,
+    max_false_rollback: Annotated[
+        float | None,
+        typer.Option(
+            "--max-false-rollback",
+            metavar="SHARE",
+            help="Gate: of harmless changes that go back.",
+            show_default=False,
+        ),
+    ] = None,
+    logs: Logs,
+    shared: Shared,
+) -> None:
+    """Say how often an existing manifest rolls back for nothing.
+
+    Reads the weights, windows and error limits of an Argo Rollout with its AnalysisTemplate, or
+    of a Flagger Canary, and plays them on your log.
+
+    Also spelled `llmops check-rollout lint`.
+    """
+    from llmops_cli.rollout.lint import LintParameters, lint
+    from llmops_cli.rollout.manifest import read_manifest
+
+    given = LintParameters(
+        error_rise=error_rise,
+        runs=runs,
+        seed=shared.seed,
+        max_false_rollback=max_false_rollback,
+    )
+    known = read_manifest(_text(manifest), source=str(manifest))
+    traffic = read_logs(paths, logs, shared)
+    inputs = (str(manifest), *traffic.files)
+    findings = bad_row_findings(traffic.bad_rows)
+    finish(lint(known, traffic.calls, given, inputs=inputs, findings=findings), shared)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise LlmopsError(
+            "manifest-unreadable",
+            f"it cannot be read: {reason}",
+            file=str(path),
+            exit_code=ExitCode.BAD_INPUT,
+        ) from error
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    command(
+        app,
+        "rollout-lint",
+        examples=("llmops check-rollout lint rollout.yaml baseline.jsonl",),
+    )(rollout_lint)
