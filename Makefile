@@ -13,7 +13,7 @@ DEV := .venv/.dev
 help: ## Show these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: $(READY) ## Run the three CI commands on real logs
+demo: $(READY) ## Ask every question of real logs
 	@BIN=$(BIN) bash .ci/demo
 
 test: $(DEV) ## Run the tests

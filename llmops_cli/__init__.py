@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llmops_cli.audit import audit_traces, describe_calls
     from llmops_cli.cache import cache_estimate
-    from llmops_cli.judge import judge_eval
-    from llmops_cli.rollout import plan_rollout
+    from llmops_cli.judge import judge_eval, plan_labels
+    from llmops_cli.rollout import check_rollout, plan_rollout, simulate_rollout
+    from llmops_cli.tiers import simulate_tiers
     from llmops_cli.traffic import read_calls
 
 __version__ = "0.1.0"
@@ -19,20 +20,28 @@ __version__ = "0.1.0"
 _VERBS = {
     "audit_traces": "llmops_cli.audit",
     "cache_estimate": "llmops_cli.cache",
+    "check_rollout": "llmops_cli.rollout",
     "describe_calls": "llmops_cli.audit",
     "judge_eval": "llmops_cli.judge",
+    "plan_labels": "llmops_cli.judge",
     "plan_rollout": "llmops_cli.rollout",
     "read_calls": "llmops_cli.traffic",
+    "simulate_rollout": "llmops_cli.rollout",
+    "simulate_tiers": "llmops_cli.tiers",
 }
 
 __all__ = [
     "__version__",
     "audit_traces",
     "cache_estimate",
+    "check_rollout",
     "describe_calls",
     "judge_eval",
+    "plan_labels",
     "plan_rollout",
     "read_calls",
+    "simulate_rollout",
+    "simulate_tiers",
 ]
 
 

@@ -18,6 +18,8 @@ SCHEMAS = {
     "config": "llmops_cli.cli.config_command:config_schema",
     "plan": "llmops_cli.rollout.document:plan_schema",
     "report": "llmops_cli.views.json:schema",
+    "rollout-state": "llmops_cli.rollout.state:state_schema",
+    "tier-plan": "llmops_cli.tiers.plan:plan_schema",
 }
 """Each name and the function, without arguments, that returns its JSON Schema."""
 
@@ -36,9 +38,9 @@ def schema(
 ) -> None:
     """Print a JSON Schema.
 
-    Draft 2020-12. report: what -f json writes. plan: what plan-rollout writes. calls: a row of
-    the calls
-    table. config: llmops.yaml.
+    Draft 2020-12. report: what -f json writes. plan: what plan-rollout writes. tier-plan: what
+    simulate-tiers writes. rollout-state: what check-rollout --state keeps. calls: a row of the
+    calls table. config: llmops.yaml.
     """
     write_stdout(json.dumps(load_schema(name), indent=2, ensure_ascii=False) + "\n")
 

@@ -42,6 +42,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 # What fits one screen; -v lifts all of these.
 _FEW_MEASURES, _FEW_TABLES, _FEW_ROWS, _FEW_FINDINGS = 8, 2, 6, 4
+_MORE_TABLES = {"cache-estimate": 3}
+# By command, where the answer to its question needs more tables.
 _NARROWEST_TEXT, _GAP, _INDENT = 12, 2, 2
 
 
@@ -75,7 +77,8 @@ def _blocks(report: Report, look: Look) -> Iterator[RenderableType]:
     if report.measures:
         room = _room(len(report.measures), _FEW_MEASURES, "measure", look, hidden)
         yield _measures(report.measures[:room], look)
-    for table in report.tables[: _room(len(report.tables), _FEW_TABLES, "table", look, hidden)]:
+    few = _MORE_TABLES.get(report.command, _FEW_TABLES)
+    for table in report.tables[: _room(len(report.tables), few, "table", look, hidden)]:
         yield _table(table, look)
     if report.series:
         yield _stack([_spark(curve, look) for curve in report.series])
