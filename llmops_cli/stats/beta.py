@@ -5,6 +5,7 @@ a run. Whole arrays still go through :mod:`scipy.special`.
 """
 
 import math
+from functools import lru_cache
 
 __all__ = ["beta_below", "beta_quantile", "student_quantile"]
 
@@ -38,6 +39,7 @@ def beta_below(a: float, b: float, x: float) -> float:
     return _density_at(a, b, x) * _fraction(a, b, x) / a
 
 
+@lru_cache(maxsize=4096)  # a report asks for the same few again and again
 def beta_quantile(a: float, b: float, share: float) -> float:
     """The value that a beta variable stays at or below with probability ``share``.
 
