@@ -95,6 +95,7 @@ def test_users_who_repeat_themselves_stretch_the_plan(calls: Make) -> None:
     assert quality.design_effect == pytest.approx(20, rel=0.1)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.005, 0.1), st.floats(1.05, 2.0), st.floats(0.6, 0.95))
 def test_smaller_margins_and_more_power_never_shorten_a_plan(

@@ -36,6 +36,7 @@ def plan_of(calls: Make, *sizes: int) -> Plan:
     return short(draw_plan(calls(), RolloutParameters(stages=(50, 100))), *sizes)
 
 
+@pytest.mark.slow
 @given(
     arrivals=st.lists(st.integers(0, 50), min_size=1, max_size=12).filter(sum),
     sizes=st.lists(st.integers(1, 400), min_size=2, max_size=2),
