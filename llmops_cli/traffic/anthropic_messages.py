@@ -4,6 +4,7 @@ Field meanings: Anthropic API reference, Messages and streaming. A streamed resp
 been logged as its events, or as their text.
 """
 
+from itertools import chain, repeat
 from typing import Any
 
 import msgspec
@@ -137,11 +138,8 @@ def parts(request: Request | None) -> list[Part]:
     if system := bytes(request.system):
         found.append((seeded(system_blocks, above), system))
         above = b""
-    first = seeded(_message, above + seed) if above or seed else _message
-    found += [(_message, bytes(raw)) for raw in request.messages]
-    if request.messages:
-        at = -len(request.messages)
-        found[at] = (first, found[at][1])
+    cutters = chain((seeded(_message, above + seed),), repeat(_message))
+    found += zip(cutters, map(bytes, request.messages))  # noqa: B905 - the cutters never end
     return found
 
 

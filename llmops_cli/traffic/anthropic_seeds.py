@@ -29,7 +29,7 @@ def system_seed(speed: object) -> bytes:
     Source:
         Anthropic prompt-caching documentation, "What invalidates the cache".
     """
-    return b"" if speed in {None, "standard"} else _encode({"speed": str(speed)})
+    return b"" if speed is None or speed == "standard" else _encode({"speed": str(speed)})
 
 
 def messages_seed(tool_choice: object, thinking: object, output_config: object) -> bytes:
