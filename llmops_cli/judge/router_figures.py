@@ -13,10 +13,11 @@ from llmops_cli.judge.cases import Cases, renumbered
 from llmops_cli.judge.clustered import ratio_interval
 from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.judge.reliability import estimate
-from llmops_cli.judge.routing_curve import RoutingCurve, arena_score, routing_curve
+from llmops_cli.judge.routing_curve import RoutingCurve, routing_curve
 from llmops_cli.judge.thresholds import cut_scores
 from llmops_cli.report import Measure
 from llmops_cli.stats.intervals import Interval
+from llmops_cli.stats.quality_and_cost import quality_and_cost
 from llmops_cli.stats.table_bootstrap import bootstrap_clustered_table, bootstrap_table
 
 __all__ = ["arena_figure", "curve_figures"]
@@ -155,11 +156,12 @@ def arena_figure(
     if not rows.any():
         return ()
     good, paid = given.mean(quality, rows), 1000 * given.mean(usd, rows)
-    value = arena_score(good, paid)
+    value = float(quality_and_cost(good, paid))
     # How the score moves with either mean: it is smooth, so its error is theirs.
     step = 1e-6
-    by_quality = (arena_score(good + step, paid) - value) / step
-    by_cost = (arena_score(good, paid * (1 + step)) - value) / (step * paid) if paid > 0 else 0.0
+    by_quality = float(quality_and_cost(good + step, paid) - value) / step
+    dearer = float(quality_and_cost(good, paid * (1 + step)) - value)
+    by_cost = dearer / (step * paid) if paid > 0 else 0.0
     moved = by_quality * (quality - good) + by_cost * (1000 * usd - paid)
     around = ratio_interval(given.weighted_sums(moved, rows), parameters.level)
     interval = None if around is None else Interval(value + around.low, value + around.high)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RoutingCurve", "arena_score", "routing_curve"]
+__all__ = ["RoutingCurve", "routing_curve"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,32 +88,3 @@ def routing_curve(scores: Floats, weak: Floats, strong: Floats, cuts: int = 10) 
     total = kept[at] + sent[-1] - sent[at]
     share = 1 - at / len(ordered)
     return RoutingCurve(share[::-1], total[::-1] / len(ordered), mean_weak, mean_strong)
-
-
-def arena_score(
-    accuracy: float,
-    usd_per_1000: float,
-    *,
-    beta: float = 0.1,
-    cheapest: float = 0.0044,
-    dearest: float = 200.0,
-) -> float:
-    """One figure for accuracy and cost, as RouterArena ranks routers by.
-
-    Args:
-        accuracy: share of right answers.
-        usd_per_1000: cost of a thousand requests.
-        beta: how much cost weighs against accuracy.
-        cheapest: cost that earns full marks.
-        dearest: cost that earns none.
-
-    Returns:
-        A share between 0 and 1.
-
-    Source:
-        RouterArena, router_evaluation/compute_scores.py: weighted harmonic mean of accuracy
-        and of the cost's place on a logarithmic scale.
-    """
-    place = np.log2(dearest) - np.log2(min(max(usd_per_1000, cheapest), dearest))
-    cheap = float(place / (np.log2(dearest) - np.log2(cheapest)))
-    return (1 + beta) * accuracy * cheap / (beta * accuracy + cheap)

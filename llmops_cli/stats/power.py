@@ -4,13 +4,10 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-import numpy as np
-
 __all__ = [
     "Comparison",
     "harm_bounds",
     "non_inferiority_sample",
-    "rare_excess",
 ]
 
 
@@ -95,38 +92,3 @@ def harm_bounds(given: Comparison, treated: float) -> tuple[float, float]:
     reach = NormalDist().inv_cdf(1 - given.alpha)
     promote = given.margin - reach * math.sqrt(given.spread_at_margin / treated)
     return promote, reach * math.sqrt(given.spread / treated)
-
-
-def rare_excess(share: float, treated: float, *, ratio: float, alpha: float) -> float:
-    """Excess of a share over its control that chance exceeds with probability ``alpha``.
-
-    The treated arm is binomial, the larger control normal. The normal law alone is too eager
-    where few events are expected.
-
-    Args:
-        share: of events in both arms.
-        treated: observations in the treated arm.
-        ratio: control observations per treated one.
-        alpha: one-sided error.
-
-    Returns:
-        The excess, found by bisection of its exact probability.
-    """
-    from scipy.special import bdtr, ndtr  # noqa: PLC0415 - scipy is slow to load
-
-    n = max(1, math.floor(treated))
-    spread = math.sqrt(n * share * (1 - share))
-    least = max(0, math.floor(n * share - 10 * spread))
-    counts = np.arange(least, min(n, math.ceil(n * share + 10 * spread) + 40) + 1)
-    chances = np.diff(bdtr(counts, n, share), prepend=bdtr(least - 1, n, share) if least else 0.0)
-    excesses = counts / n - share
-    control = spread / n / math.sqrt(ratio)
-    if control == 0:
-        above = 1 - np.cumsum(chances)
-        return max(0.0, float(excesses[np.argmax(above <= alpha)]))
-    low, high = 0.0, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        risk = float(chances @ ndtr((excesses - middle) / control))
-        low, high = (middle, high) if risk > alpha else (low, middle)
-    return high

@@ -297,15 +297,7 @@ def _different(source: Source, table: _Table, first: _Table) -> LlmopsError:
 
 def _empty(source: Source, quarantine: Quarantine) -> LlmopsError:
     if quarantine.rows:
-        first = quarantine.rows[0]
-        return LlmopsError(
-            "decisions-empty",
-            f"none of {len(quarantine.rows)} rows can be read; the first: {first.message} "
-            f"[{first.slug}]",
-            file=first.file,
-            line=first.line,
-            field=first.field,
-        )
+        return quarantine.nothing_read("decisions-empty")
     return LlmopsError(
         "decisions-empty",
         "there is no decision in it",

@@ -82,15 +82,7 @@ def read_outcomes(
 
 def _empty(file: str, quarantine: Quarantine) -> LlmopsError:
     if quarantine.rows:
-        first = quarantine.rows[0]
-        return LlmopsError(
-            "outcomes-empty",
-            f"none of {len(quarantine.rows)} rows can be read; the first: {first.message} "
-            f"[{first.slug}]",
-            file=first.file,
-            line=first.line,
-            field=first.field,
-        )
+        return quarantine.nothing_read("outcomes-empty")
     return LlmopsError(
         "outcomes-empty",
         "there is no outcome in it",

@@ -69,3 +69,15 @@ class Quarantine:
             line=first.line,
             field=first.field,
         )
+
+    def nothing_read(self, slug: str, hint: str = "") -> LlmopsError:
+        """Why an input gave nothing: all of its rows are here, and there is at least one."""
+        first = self.rows[0]
+        return LlmopsError(
+            slug,
+            f"none of {len(self.rows)} rows can be read; the first: {first.message} [{first.slug}]",
+            hint=hint,
+            file=first.file,
+            line=first.line,
+            field=first.field,
+        )

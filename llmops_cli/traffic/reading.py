@@ -200,13 +200,6 @@ def no_calls(quarantine: Quarantine, sources: tuple[Source, ...]) -> LlmopsError
     """Why there is nothing to answer from."""
     if not quarantine.rows:
         return LlmopsError("traffic-empty", "no calls in it", file=sources[0].name)
-    first = quarantine.rows[0]
-    return LlmopsError(
-        "traffic-no-calls",
-        f"none of {len(quarantine.rows)} rows can be read; the first: {first.message} "
-        f"[{first.slug}]",
-        hint="is it another format? --input-format names one",
-        file=first.file,
-        line=first.line,
-        field=first.field,
+    return quarantine.nothing_read(
+        "traffic-no-calls", "is it another format? --input-format names one"
     )

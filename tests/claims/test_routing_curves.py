@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from llmops_cli.judge.routing_curve import RoutingCurve, arena_score, routing_curve
+from llmops_cli.judge.routing_curve import RoutingCurve, routing_curve
+from llmops_cli.stats.quality_and_cost import quality_and_cost
 
 WEAK, STRONG = "mistralai/Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview"
 Pair = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -180,5 +181,5 @@ def test_routellm_to_the_printed_digit(
 def test_routerarena_scores(accuracy: float, usd: float, published: float, off: float) -> None:
     # Published costs are rounded to cents; the one that is not comes out exactly.
     decimals = 4 if off == 0 else 2
-    found = 100 * arena_score(accuracy, usd)
+    found = 100 * quality_and_cost(accuracy, usd)
     assert round(abs(found - published), decimals) <= off

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from llmops_cli import judge_eval
 from llmops_cli.judge import JudgeParameters
-from llmops_cli.judge.routing_curve import arena_score, routing_curve
+from llmops_cli.judge.routing_curve import routing_curve
 from llmops_cli.report import Measure
+from llmops_cli.stats.quality_and_cost import quality_and_cost
 
 ASKED = JudgeParameters(against="threshold")
 
@@ -56,7 +57,7 @@ def test_the_arena_score_is_that_of_following_the_judge() -> None:
     quality = np.where(accepted, frame["weak_correct"], frame["strong_correct"]).mean()
     usd = frame["weak_cost_usd"] + np.where(accepted, 0, frame["strong_cost_usd"])
     found = measures(frame)["arena_score"]
-    assert found.value == pytest.approx(arena_score(quality, 1000 * usd.mean()))
+    assert found.value == pytest.approx(quality_and_cost(quality, 1000 * usd.mean()))
     assert (found.low or 1) < (found.value or 0) < (found.high or 0)
 
 
