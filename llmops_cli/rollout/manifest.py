@@ -158,7 +158,7 @@ def _argo(rollout: dict[str, Any], documents: list[dict[str, Any]]) -> Manifest:
     steps = _each(canary, "steps")
     rules, left = list[ErrorRule](), list(_argo_left_out(canary, steps))
     for template in documents:
-        if template.get("kind") not in {"AnalysisTemplate", "ClusterAnalysisTemplate"}:
+        if template.get("kind") not in ("AnalysisTemplate", "ClusterAnalysisTemplate"):
             continue
         for metric in _each(_at(template, "spec"), "metrics"):
             name = str(metric.get("name"))

@@ -156,3 +156,10 @@ def test_no_manifest_is_a_crash(inner: object, place: str) -> None:
     analysis = {"analysis": inner, "strategy": {"canary": inner}}
     with suppress(LlmopsError):
         read(yaml.safe_dump({"kind": place, "spec": analysis}))
+
+
+@given(kind=ANYTHING, inner=ANYTHING)
+def test_no_template_beside_a_rollout_is_a_crash(kind: object, inner: object) -> None:
+    rollout = {"kind": "Rollout", "spec": {"strategy": {"canary": {"steps": [{"setWeight": 5}]}}}}
+    with suppress(LlmopsError):
+        read(yaml.safe_dump_all([rollout, {"kind": kind, "spec": {"metrics": inner}}]))

@@ -43,7 +43,7 @@ def _tool(tool: object) -> Fields:
     if isinstance(said := fields.get("parameters"), str):
         fields["parameters"] = _json_or_text(said)
     kind = fields.pop("type", None)
-    kind = "function" if kind in {None, "custom"} else str(kind)
+    kind = "function" if kind in (None, "custom") else str(kind)
     return {"type": kind, "name": str(fields.pop("name", kind)), **fields}
 
 
