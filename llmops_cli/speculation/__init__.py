@@ -1,0 +1,1 @@
+"""Does speculative decoding pay on this workload, at this batch size?"""
