@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llmops_cli.audit import audit_traces, describe_calls
     from llmops_cli.cache import cache_estimate
+    from llmops_cli.failover import simulate_failover
     from llmops_cli.judge import judge_eval, plan_labels
     from llmops_cli.rollout import check_rollout, plan_rollout, simulate_rollout
+    from llmops_cli.speculation import plan_speculation
     from llmops_cli.tiers import simulate_tiers
     from llmops_cli.traffic import read_calls
 
@@ -25,7 +27,9 @@ _VERBS = {
     "judge_eval": "llmops_cli.judge",
     "plan_labels": "llmops_cli.judge",
     "plan_rollout": "llmops_cli.rollout",
+    "plan_speculation": "llmops_cli.speculation",
     "read_calls": "llmops_cli.traffic",
+    "simulate_failover": "llmops_cli.failover",
     "simulate_rollout": "llmops_cli.rollout",
     "simulate_tiers": "llmops_cli.tiers",
 }
@@ -39,7 +43,9 @@ __all__ = [
     "judge_eval",
     "plan_labels",
     "plan_rollout",
+    "plan_speculation",
     "read_calls",
+    "simulate_failover",
     "simulate_rollout",
     "simulate_tiers",
 ]

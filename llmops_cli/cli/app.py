@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from llmops_cli import __version__
 from llmops_cli.cli.options import SHARED_NAMES
+from llmops_cli.cli.plain_values import spare_converters
 from llmops_cli.cli.show import silence_stdout
 from llmops_cli.config import Config, find_config, load_config
 from llmops_cli.errors import ExitCode, LlmopsError
@@ -33,6 +34,7 @@ class Root(TyperGroup):
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """As the parser's; this is where ``--help`` writes."""
+        spare_converters(self)
         with _kept_from_parser():
             return super().make_context(*args, **kwargs)
 
@@ -149,6 +151,8 @@ COMMANDS: tuple[str, ...] = (
     "plan_rollout",
     "simulate_rollout",
     "check_rollout",
+    "plan_speculation",
+    "simulate_failover",
     "describe",
     "audit_traces",
     "ingest",

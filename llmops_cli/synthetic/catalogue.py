@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from llmops_cli.synthetic import logs, outcomes, routing, telemetry
+from llmops_cli.synthetic import failover, logs, outcomes, routing, telemetry
 
 __all__ = ["DATASETS", "PUBLIC", "Dataset", "PublicData", "make"]
 
@@ -133,6 +133,14 @@ DATASETS: Mapping[str, Dataset] = {
         "simulate-tiers",
         outcomes.TRUTHS,
         lambda seed: _csv(outcomes.outcomes(seed)),
+    ),
+    "failover": Dataset(
+        "failover.yaml",
+        "where the classifier's requests can be answered, and what a client may do when they are "
+        "not: deployments at two providers and policies",
+        "simulate-failover",
+        failover.TRUTHS,
+        failover.pool,
     ),
 }
 

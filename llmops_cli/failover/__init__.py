@@ -1,0 +1,69 @@
+"""What does a second provider buy? The log replayed through outages and failover policies."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from llmops_cli.calls import CallsTable
+from llmops_cli.failover.model import FailoverParameters, Pool
+from llmops_cli.report import Finding, Report
+
+__all__ = ["FailoverParameters", "Pool", "read_pool", "simulate_failover"]
+
+
+def read_pool(calls: CallsTable, text: str, *, source: str = "the failover file") -> Pool:
+    """Deployments, policies and outages of a failover file.
+
+    Args:
+        calls: the log its incidents are dated by.
+        text: of the file, YAML.
+        source: its name, for messages.
+
+    Raises:
+        LlmopsError: those of :func:`llmops_cli.failover.document.pool_from_yaml`, and those of
+            :func:`llmops_cli.failover.requests.requests_of`.
+    """
+    from llmops_cli.failover.document import pool_from_yaml  # noqa: PLC0415 - only for files
+    from llmops_cli.failover.requests import requests_of  # noqa: PLC0415 - as above
+
+    requests = requests_of(calls)
+    return pool_from_yaml(text, requests.began, requests.period_s, source=source)
+
+
+def simulate_failover(
+    calls: CallsTable,
+    pool: Pool,
+    parameters: FailoverParameters | None = None,
+    *,
+    inputs: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
+) -> Report:
+    """Replay a log through outages, under each policy.
+
+    Args:
+        calls: with start times and durations; tokens for costs and token limits.
+        pool: deployments, policies, incidents and outages.
+        parameters: how much is played, and the gates.
+        inputs: what the report names as its input.
+        findings: what reading the log found; shown with ours.
+
+    Returns:
+        A report whose gates are decided on intervals over the played episodes.
+
+    Raises:
+        LlmopsError: ``calls-missing-column``, ``failover-no-span``, ``failover-no-duration``,
+            ``failover-no-quality``, ``failover-nothing-happens``, ``failover-no-outages``,
+            ``price-unknown-model``, ``price-class-missing``.
+    """
+    from llmops_cli.failover.own_episodes import own_episodes  # noqa: PLC0415 - pandas
+    from llmops_cli.failover.pricing import worth_of  # noqa: PLC0415 - as above
+    from llmops_cli.failover.report import report  # noqa: PLC0415 - as above
+    from llmops_cli.failover.requests import requests_of  # noqa: PLC0415 - as above
+    from llmops_cli.failover.simulation import simulate  # noqa: PLC0415 - as above
+
+    given = parameters or FailoverParameters()
+    requests = requests_of(calls)
+    if given.own_episodes:
+        home = pool.chain[pool.lines[-1].places[0]].name
+        pool = replace(pool, incidents=(*pool.incidents, *own_episodes(requests, home)))
+    found = simulate(requests, pool, worth_of(requests, pool), given)
+    return report(found, given, inputs=tuple(inputs), findings=tuple(findings))

@@ -1,0 +1,85 @@
+"""The failover file: deployments, policies and outages as YAML, read strictly."""
+
+import msgspec
+import pandas as pd
+
+from llmops_cli.errors import LlmopsError
+from llmops_cli.failover.document_entries import DocumentEntry, invalid, within
+from llmops_cli.failover.document_incidents import incidents_of, outage_of
+from llmops_cli.failover.document_members import line_of, member_of
+from llmops_cli.failover.model import Pool, usual_lines
+
+__all__ = ["SCHEMA", "pool_from_yaml"]
+
+SCHEMA = "llmops.failover/1"
+
+
+def pool_from_yaml(text: str, began: pd.Timestamp, span_s: float, *, source: str) -> Pool:
+    """Read a failover file.
+
+    Args:
+        text: of the file.
+        began: first moment of the log, from which incidents with a date are counted.
+        span_s: of the log; incidents lie in it.
+        source: its name, for messages.
+
+    Raises:
+        LlmopsError: ``failover-not-yaml``, ``failover-schema-unknown``, ``failover-invalid`` with
+            the field, ``failover-duplicate``, ``failover-unknown-deployment``,
+            ``failover-outside-log``, ``failover-overlap``.
+    """
+    found = _document(text, source)
+    members = tuple(member_of(item, at, source) for at, item in enumerate(found.deployments))
+    if not members:
+        raise invalid("there is no deployment in it", "deployments", source)
+    names = [item.deployment.name for item in members]
+    for name in names:
+        if names.count(name) > 1:
+            raise LlmopsError(
+                "failover-duplicate",
+                f"two deployments are called '{name}'",
+                file=source,
+                field="deployments",
+            )
+    lines = tuple(
+        line_of(item, names, f"policies[{at}]", source) for at, item in enumerate(found.policies)
+    )
+    chain = tuple(item.deployment for item in members)
+    return Pool(
+        members=members,
+        lines=lines or usual_lines(len(members)),
+        incidents=incidents_of(found.incidents, chain, (began, span_s), source),
+        outages=tuple(
+            outage_of(item, chain, f"outages[{at}]", source)
+            for at, item in enumerate(found.outages)
+        ),
+        common=within(found.common_share, "common_share", source),
+    )
+
+
+def _document(text: str, source: str) -> DocumentEntry:
+    import yaml  # noqa: PLC0415 - only a failover file pays for it
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise LlmopsError(
+            "failover-not-yaml",
+            "this is not YAML",
+            file=source,
+            line=mark.line + 1 if mark else None,
+        ) from error
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise LlmopsError(
+            "failover-schema-unknown",
+            f"it does not begin with 'schema: {SCHEMA}'",
+            hint="deployments, policies, incidents and outages: see llmops simulate-failover -h",
+            file=source,
+            field="schema",
+        )
+    try:
+        return msgspec.convert(found, DocumentEntry)
+    except msgspec.ValidationError as error:
+        reason, _, at = str(error).partition(" - at ")
+        raise invalid(reason[:1].lower() + reason[1:], at.strip("`$."), source) from error

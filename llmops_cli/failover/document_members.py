@@ -1,0 +1,111 @@
+"""Deployments and policies of a failover file."""
+
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+
+from llmops_cli.errors import LlmopsError
+from llmops_cli.failover.document_entries import DeploymentEntry, invalid, positive, within
+from llmops_cli.failover.model import Line, Member
+from llmops_cli.failover.policy import Deployment, FailoverPolicy
+from llmops_cli.failover.world import Manner
+
+__all__ = ["line_of", "member_of"]
+
+
+def member_of(item: DeploymentEntry, at: int, source: str) -> Member:
+    """A deployment of the file.
+
+    Args:
+        item: its entry.
+        at: its place in the list.
+        source: name of the file.
+
+    Raises:
+        LlmopsError: ``failover-invalid``.
+    """
+    where = f"deployments[{at}]"
+    within(item.error_rate, f"{where}.error_rate", source)
+    positive(item.latency_ratio, f"{where}.latency_ratio", source)
+    if item.weight < 0:
+        raise invalid("a weight is not negative", f"{where}.weight", source)
+    for name in ("requests_per_minute", "tokens_per_minute", "context_window_tokens"):
+        limit = getattr(item, name)
+        if limit is not None:
+            positive(limit, f"{where}.{name}", source)
+    latency = None
+    if item.latency is not None:
+        latency = (item.latency.median_s, item.latency.p99_s)
+        if not 0 < latency[0] <= latency[1]:
+            raise invalid(
+                "p99_s is below median_s, or that is not above 0", f"{where}.latency", source
+            )
+    quality = item.quality
+    table = {} if quality is None else quality if isinstance(quality, dict) else {"": quality}
+    for task, value in table.items():
+        within(value, f"{where}.quality{f'.{task}' if task else ''}", source)
+    own = {field.name for field in fields(Deployment)}
+    return Member(
+        deployment=Deployment(**{name: getattr(item, name) for name in own}),
+        manner=Manner(
+            latency_ratio=item.latency_ratio,
+            latency_s=latency,
+            error_rate=item.error_rate,
+            error=item.error,
+            responds_s=item.responds_s,
+        ),
+        quality=table,
+        price_as=item.price_as,
+    )
+
+
+def line_of(item: dict[str, Any], names: list[str], where: str, source: str) -> Line:
+    """A policy of the file, over all deployments or those it names.
+
+    Args:
+        item: its entry.
+        names: of all deployments.
+        where: its place in the file.
+        source: name of the file.
+
+    Raises:
+        LlmopsError: ``failover-invalid``, ``failover-unknown-deployment``, ``failover-cycle``.
+    """
+    given = dict(item)
+    wanted = given.pop("deployments", names)
+    if not isinstance(wanted, list) or not wanted:
+        raise invalid("it is not a list of names", f"{where}.deployments", source)
+    places: list[int] = []
+    for name in wanted:
+        if name not in names:
+            near = get_close_matches(str(name), names, n=1)
+            raise LlmopsError(
+                "failover-unknown-deployment",
+                f"'{name}' is no deployment",
+                hint=f"did you mean {near[0]}?" if near else f"of: {', '.join(names)}",
+                file=source,
+                field=f"{where}.deployments",
+            )
+        if names.index(name) in places:
+            raise LlmopsError(
+                "failover-cycle",
+                f"the chain comes back to '{name}'",
+                hint="a request goes down a chain once; retries are `backoff.attempts`",
+                file=source,
+                field=f"{where}.deployments",
+            )
+        places.append(names.index(name))
+    known = {field.name for field in fields(FailoverPolicy)}
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, sorted(known), n=1)
+            hint = f", did you mean '{near[0]}'?" if near else ""
+            raise invalid(f"a policy has no '{name}'{hint}", where, source)
+    try:
+        return Line(msgspec.convert(given, FailoverPolicy), tuple(places))
+    except msgspec.ValidationError as error:
+        reason, _, at = str(error).partition(" - at ")
+        place = f"{where}.{at.strip('`$.')}".rstrip(".")
+        raise invalid(reason[:1].lower() + reason[1:], place, source) from error

@@ -1,0 +1,115 @@
+"""Where the numbers come from, with the reader's own in the formulas."""
+
+from collections.abc import Iterator
+from math import prod
+
+from llmops_cli.failover.model import FailoverParameters
+from llmops_cli.failover.sampling import YEAR_S
+from llmops_cli.failover.simulation import Simulation
+from llmops_cli.failover.worth import LIFETIME_S
+from llmops_cli.report import Explanation
+
+__all__ = ["explanations"]
+
+
+def explanations(found: Simulation, given: FailoverParameters) -> Iterator[Explanation]:
+    """How a year is put together, then retries and cold caches."""
+    if found.pool.outages:
+        yield _year(found, given)
+        yield _closed_form(found)
+    yield _policy(found)
+    if found.worth.warm_usd is not None:
+        yield _cold()
+
+
+def _year(found: Simulation, given: FailoverParameters) -> Explanation:
+    return Explanation(
+        of="answered",
+        formula="1 - (sum over episodes of lost + (N - n) q) / N, N requests a year, n of them in "
+        "episodes, q the share lost when nothing is wrong",
+        numbers=(
+            ("N", round(found.per_year)),
+            ("sampled years", given.years),
+            ("episodes in them", found.played[1]),
+            ("episodes played", found.played[0]),
+            ("share of outages common to all", found.pool.common),
+            *(
+                (f"outages a year, {item.provider or item.region}", item.per_year)
+                for item in found.pool.outages
+            ),
+        ),
+        assumptions=(
+            "traffic repeats the log from its start",
+            (
+                "outages come at random (Poisson); their lengths are log-normal with the median "
+                "and the mean given"
+            ),
+            "a request sent before an incident begins is not touched by it",
+            (
+                "episodes with several providers down are played first, and all are weighed by how "
+                "often they come; the interval covers that draw and the number of episodes"
+            ),
+        ),
+        source="; ".join(sorted({o.source or "the failover file" for o in found.pool.outages})),
+    )
+
+
+def _closed_form(found: Simulation) -> Explanation:
+    down = [item.unavailable for item in found.pool.outages]
+    return Explanation(
+        of="answered, by hand",
+        formula="1 - product of the shares of time down, if outages are full, independent and "
+        "failover costs nothing",
+        numbers=(
+            *(
+                (f"share of time down, {item.provider or item.region}", item.unavailable)
+                for item in found.pool.outages
+            ),
+            ("all down at once", prod(down)),
+            ("minutes a year", prod(down) * YEAR_S / 60),
+        ),
+        assumptions=("a yardstick: the figures above come from the replay",),
+        source="reliability of a parallel system",
+    )
+
+
+def _policy(found: Simulation) -> Explanation:
+    policy = found.results[found.named - 1].line.policy
+    breaker = policy.breaker
+    return Explanation(
+        of="attempts",
+        formula="r attempts at one place while it is down, then the next; wait k is "
+        "first_wait x 2^(k-1), at most longest_backoff, times 1 - jitter to 1",
+        numbers=(
+            ("r", policy.backoff.attempts),
+            ("first_wait", policy.backoff.first_wait_s),
+            ("longest_backoff", policy.backoff.longest_backoff_s),
+            ("timeout", policy.timeout_s),
+            ("failures that open the breaker", breaker.allowed_failures if breaker else None),
+            ("or this share of them", breaker.failure_share if breaker else None),
+            ("cooldown", breaker.cooldown_s if breaker else None),
+        ),
+        assumptions=(
+            "the decision is the function that the client of this package runs",
+            (
+                "bad requests are not repeated anywhere; a refused key or account leaves a "
+                "deployment alone for five minutes"
+            ),
+        ),
+        source="the policy of the failover file",
+    )
+
+
+def _cold() -> Explanation:
+    return Explanation(
+        of="cost",
+        formula="tokens x price by class; away from the deployment it prefers, a conversation's "
+        "first request in five minutes pays all its input as fresh",
+        numbers=(("seconds a cache is kept", LIFETIME_S),),
+        assumptions=(
+            "the log's cache reads are those of the preferred deployment",
+            "attempts without an answer are not billed; perhaps_ratio says what they may cost",
+            "a token of a class that a provider has no price for is input there",
+        ),
+        source="the price book (llmops prices show MODEL)",
+    )

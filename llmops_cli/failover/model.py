@@ -1,0 +1,125 @@
+"""The pool of deployments, the policies compared and the outages they meet: the question's data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.failover.incidents import Incident
+from llmops_cli.failover.policy import Backoff, Breaker, Deployment, FailoverPolicy
+from llmops_cli.failover.sampling import Outage
+from llmops_cli.failover.world import Manner
+
+__all__ = ["FailoverParameters", "Line", "Member", "Pool", "usage_error", "usual_lines"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A deployment with all that is known of it.
+
+    Attributes:
+        deployment: what a client knows.
+        manner: how it answers.
+        quality: of its answers by task class, 0 to 1; "" stands for every class; empty where
+            nothing is known.
+        price_as: name in the price book; empty for the model itself.
+    """
+
+    deployment: Deployment
+    manner: Manner = field(default_factory=Manner)
+    quality: Mapping[str, float] = field(default_factory=dict[str, float])
+    price_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One policy over one chain: a line of the comparison.
+
+    Attributes:
+        policy: what the client does.
+        places: in the pool, in the order of preference.
+    """
+
+    policy: FailoverPolicy
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pool:
+    """What a failover file says.
+
+    Attributes:
+        members: the deployments, in the order of preference.
+        lines: the policies compared.
+        incidents: on the log itself; times after its first request.
+        outages: how often providers are down, for sampled years.
+        common: share of outages that all providers have together.
+    """
+
+    members: tuple[Member, ...]
+    lines: tuple[Line, ...]
+    incidents: tuple[Incident, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    common: float = 0.0
+
+    @property
+    def chain(self) -> tuple[Deployment, ...]:
+        """All deployments."""
+        return tuple(item.deployment for item in self.members)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailoverParameters:
+    """How much is played, and the gates.
+
+    Attributes:
+        years: of outages drawn.
+        most_requests: played per policy at most; episodes are drawn until they reach it.
+        seed: of all chance.
+        own_episodes: whether the log's own error episodes are played as incidents.
+        min_availability: gate on the last policy: share of requests answered.
+        max_cost_ratio: gate on its cost over that of a world without failures.
+        search: whether every chain of the pool is tried under the last policy.
+    """
+
+    years: int = 200
+    most_requests: int = 60_000
+    seed: int = 0
+    own_episodes: bool = False
+    min_availability: float | None = None
+    max_cost_ratio: float | None = None
+    search: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be played."""
+        if self.years < 1 or self.most_requests < 1:
+            raise usage_error(
+                "failover-no-runs", "nothing is played in less than one year and one request", ""
+            )
+        bound = self.min_availability
+        if bound is not None and not 0 < bound < 1:
+            raise usage_error(
+                "failover-bad-gate",
+                f"{bound:g} is no share of requests",
+                "--min-availability 0.999",
+            )
+
+
+def usage_error(slug: str, sentence: str, hint: str) -> LlmopsError:
+    """A refusal of what was asked, not of what was read."""
+    return LlmopsError(slug, sentence, hint=hint, exit_code=ExitCode.USAGE)
+
+
+def usual_lines(members: int) -> tuple[Line, ...]:
+    """The policies that are compared where a file names none: from nothing to everything."""
+    everyone = tuple(range(members))
+    alone = Backoff(attempts=1)
+    lines = [
+        Line(FailoverPolicy(name="one attempt", backoff=alone, breaker=None), (0,)),
+        Line(FailoverPolicy(name="retries", breaker=None), (0,)),
+    ]
+    if members > 1:
+        lines += [
+            Line(FailoverPolicy(name="retries, then fallback", breaker=None), everyone),
+            Line(FailoverPolicy(name="with circuit breaker", breaker=Breaker()), everyone),
+        ]
+    return tuple(lines)

@@ -1,0 +1,136 @@
+"""The answer as a Report: the last policy's availability, cost and quality, and the gates."""
+
+from collections.abc import Iterator
+
+from llmops_cli.failover.explain import explanations
+from llmops_cli.failover.figures import Figures, figures
+from llmops_cli.failover.findings import own_findings
+from llmops_cli.failover.model import FailoverParameters
+from llmops_cli.failover.simulation import Simulation
+from llmops_cli.failover.tables import failover_tables
+from llmops_cli.failover.years import LEVEL, Estimate
+from llmops_cli.report import Check, Finding, Measure, Report, Scalar, Unit
+
+__all__ = ["report"]
+
+
+def report(
+    found: Simulation,
+    given: FailoverParameters,
+    *,
+    inputs: tuple[str, ...],
+    findings: tuple[Finding, ...],
+) -> Report:
+    """The report of one simulation; ``findings`` are those of the reader of the log."""
+    known = tuple(figures(found, result) for result in found.results)
+    own = known[found.named - 1]
+    return Report(
+        command="simulate-failover",
+        title="What failing over buys",
+        headline=_headline(found, known),
+        inputs=inputs,
+        parameters=_parameters(given),
+        measures=tuple(_measures(found, own)),
+        checks=tuple(_checks(found, own, given)),
+        tables=tuple(failover_tables(found, known, given)),
+        findings=(*findings, *own_findings(found, known)),
+        explanations=tuple(explanations(found, given)),
+    )
+
+
+def _headline(found: Simulation, known: tuple[Figures, ...]) -> str:
+    first, last = known[0], known[found.named - 1]
+    names = [result.line.policy.name for result in found.results]
+    time = "in an average year" if found.pool.outages else "of this log"
+    words = f"'{names[found.named - 1]}' answers {_percent(last)} % of requests {time}"
+    if found.named > 1:
+        words += f", '{names[0]}' {_percent(first)} %"
+    if last.cost_ratio is not None:
+        words += f"; an answer costs {last.cost_ratio.value:.4g}x"
+    return f"{words}."
+
+
+def _percent(own: Figures) -> str:
+    # As many digits as tell it from 100.
+    return f"{100 * own.availability.value:.6g}"
+
+
+def _parameters(given: FailoverParameters) -> dict[str, Scalar]:
+    return {
+        "years": given.years,
+        "most_requests": given.most_requests,
+        "seed": given.seed,
+        "own_episodes": given.own_episodes,
+        "search": given.search,
+        "min_availability": given.min_availability,
+        "max_cost_ratio": given.max_cost_ratio,
+    }
+
+
+def _measures(found: Simulation, own: Figures) -> Iterator[Measure]:
+    yield _availability(found, own)
+    lost = own.lost_per_year
+    if lost is not None:
+        yield _measure(found, "lost_per_year", lost, label="requests lost a year")
+    if own.cost_ratio is not None:
+        yield _measure(found, "cost_ratio", own.cost_ratio, "ratio", label="cost of an answer")
+    if own.quality_change is not None:
+        yield _measure(
+            found, "quality_change", own.quality_change, label="change of the mean quality"
+        )
+    if own.perhaps_ratio is not None:
+        yield Measure(
+            name="perhaps_ratio",
+            label="attempts without an answer may be billed, over all costs",
+            value=own.perhaps_ratio,
+            unit="share",
+            method="timeouts and broken answers at their full price",
+        )
+
+
+def _availability(found: Simulation, own: Figures) -> Measure:
+    return _measure(found, "availability", own.availability, "share", label="requests answered")
+
+
+def _measure(
+    found: Simulation, name: str, estimate: Estimate, unit: Unit = "", *, label: str
+) -> Measure:
+    exact = estimate.low == estimate.high
+    yearly = bool(found.pool.outages)
+    low, high = estimate.low, estimate.high
+    if unit == "share":
+        low, high = max(low, 0.0), min(high, 1.0)
+    return Measure(
+        name=name,
+        label=label,
+        value=estimate.value,
+        unit=unit,
+        low=None if exact else low,
+        high=None if exact else high,
+        level=None if exact else LEVEL,
+        n=found.played[0] if yearly else len(found.requests),
+        method="compound Poisson over played episodes" if yearly else "Wilson interval",
+    )
+
+
+def _checks(found: Simulation, own: Figures, given: FailoverParameters) -> Iterator[Check]:
+    if given.min_availability is not None:
+        yield Check.at_least(
+            "enough is answered",
+            _availability(found, own),
+            given.min_availability,
+            needed="more episodes: --most-requests",
+        )
+    if given.max_cost_ratio is not None:
+        cost = own.cost_ratio
+        measure = (
+            Measure(name="cost_ratio", value=None, unit="ratio", label="cost of an answer")
+            if cost is None
+            else _measure(found, "cost_ratio", cost, "ratio", label="cost of an answer")
+        )
+        yield Check.at_most(
+            "it costs no more",
+            measure,
+            given.max_cost_ratio,
+            needed="tokens in the log, and more episodes: --most-requests",
+        )
