@@ -83,6 +83,7 @@ _CODES = {
     "timeout_error": FailureKind.TIMEOUT,
     "connection_error": FailureKind.CONNECTION,
     "malformed_response": FailureKind.MALFORMED,
+    "cut_short": FailureKind.CUT_SHORT,
 }
 
 _STATUSES = {

@@ -13,12 +13,14 @@ class Load:
     Attributes:
         arrivals_s: not falling.
         durations_s: how long the log's own deployment took when nothing was wrong.
+        first_s: how long it took until the first token; the whole duration where nobody knows.
         tokens: input and output.
         numbers: tell requests apart, for their luck.
     """
 
     arrivals_s: Sequence[float]
     durations_s: Sequence[float]
+    first_s: Sequence[float]
     tokens: Sequence[int]
     numbers: Sequence[int]
 

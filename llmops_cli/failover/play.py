@@ -16,7 +16,7 @@ from llmops_cli.failover.failures import FailureKind
 from llmops_cli.failover.health import Health
 from llmops_cli.failover.load import Load
 from llmops_cli.failover.policy import Deployment, FailoverPolicy
-from llmops_cli.failover.world import World
+from llmops_cli.failover.world import Answer, World
 
 __all__ = ["KINDS", "LOST", "Attempt", "Played", "play"]
 
@@ -174,7 +174,7 @@ class _Client:
         self._health.sent(place, now_s, again=flight.made > 0)
         met = self._world.answer(request, place, flight.made, now_s)
         flight.made += 1
-        patience = self._patience_s(flight.asked, now_s)
+        patience = self._patience_s(flight.asked, met, now_s)
         late = met.after_s > patience
         attempt = Attempt(
             request,
@@ -188,10 +188,14 @@ class _Client:
         self.attempts.append(attempt)
         self._later(attempt.ended_s, _ANSWER, request, len(self.attempts) - 1)
 
-    def _patience_s(self, asked: Asked, now_s: float) -> float:
-        deadline = self._policy.deadline_s
-        left = float("inf") if deadline is None else asked.arrived_s + deadline - now_s
-        return min(self._policy.timeout_s, left)
+    def _patience_s(self, asked: Asked, met: Answer, now_s: float) -> float:
+        patience, policy = self._policy.timeout_s, self._policy
+        if policy.deadline_s is not None:
+            patience = min(patience, asked.arrived_s + policy.deadline_s - now_s)
+        first = met.after_s if met.first_s is None else met.first_s
+        if policy.first_token_s is not None and first > policy.first_token_s:
+            patience = min(patience, policy.first_token_s)
+        return patience
 
     def _hedge(self, request: int, place: int, now_s: float) -> None:
         flight = self._flights.get(request)

@@ -16,6 +16,9 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
+_SPREAD_S = 0.2
+"""Over which clients spread that were told the same wait, at full jitter."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
@@ -75,7 +78,8 @@ class Backoff:
             return None
         if retry_after_s is not None:
             # Never earlier than asked, and not everybody at that same moment.
-            return retry_after_s + 0.1 * draw if retry_after_s <= self.longest_wait_s else None
+            spread = _SPREAD_S * self.jitter * draw
+            return retry_after_s + spread if retry_after_s <= self.longest_wait_s else None
         step = min(self.first_wait_s * 2.0 ** (attempt - 1), self.longest_backoff_s)
         return step * (1 - self.jitter + self.jitter * draw)
 
@@ -113,6 +117,8 @@ class FailoverPolicy:
     Attributes:
         name: what a report calls it.
         timeout_s: one attempt ends here.
+        first_token_s: one attempt ends here if nothing has come of its answer; None for no limit.
+        stall_s: one attempt ends when its answer stops coming for so long; None for no limit.
         deadline_s: the whole request ends here; None for never.
         backoff: retries at one deployment.
         breaker: None for none.
@@ -131,6 +137,8 @@ class FailoverPolicy:
 
     name: str = "failover"
     timeout_s: Positive = 60.0
+    first_token_s: Positive | None = None
+    stall_s: Positive | None = None
     deadline_s: Positive | None = None
     backoff: Backoff = field(default_factory=Backoff)
     breaker: Breaker | None = field(default_factory=Breaker)

@@ -29,6 +29,7 @@ class Requests:
     Attributes:
         arrival_s: ``(n,)`` after the first.
         duration_s: ``(n,)`` seconds to the last byte.
+        first_s: ``(n,)`` seconds to the first token; to the last byte where none is logged.
         tokens: ``(n, 5)`` by class of the price book.
         task: ``(n,)`` place in ``tasks``.
         tasks: names of the task classes.
@@ -40,6 +41,7 @@ class Requests:
 
     arrival_s: Floats
     duration_s: Floats
+    first_s: Floats
     tokens: Ints
     task: Ints
     tasks: tuple[str, ...]
@@ -79,6 +81,7 @@ class Requests:
             Load(
                 arrivals_s=np.concatenate(arrivals).tolist(),
                 durations_s=self.duration_s[place].tolist(),
+                first_s=self.first_s[place].tolist(),
                 tokens=self.tokens[place].sum(axis=1).tolist(),
                 numbers=np.concatenate(numbers).tolist(),
             ),
@@ -112,6 +115,7 @@ def requests_of(calls: CallsTable) -> Requests:
     return Requests(
         arrival_s=((moment - moment[0]) / pd.Timedelta(seconds=1)).to_numpy(dtype=np.float64),
         duration_s=duration,
+        first_s=np.fmin(timed["ttft_s"].to_numpy(dtype=np.float64, na_value=np.nan), duration),
         tokens=tokens,
         task=task.codes.astype(np.int64),
         tasks=tuple(task.categories),

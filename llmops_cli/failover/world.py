@@ -51,11 +51,13 @@ class Answer:
         after_s: how long it takes; infinite where nothing comes back.
         kind: of the failure; None for an answer.
         retry_after_s: what the provider says of the wait.
+        first_s: until something of it comes; None where that is its end.
     """
 
     after_s: float
     kind: FailureKind | None = None
     retry_after_s: float | None = None
+    first_s: float | None = None
 
 
 class World:
@@ -108,7 +110,9 @@ class World:
         if luck < manner.error_rate:
             return Answer(manner.responds_s, manner.error)
         slower = 1.0 if incident is None else incident.slower
-        return Answer(slower * self.usual_s(request, place))
+        after = slower * self.usual_s(request, place)
+        share = self._load.first_s[request] / max(self._load.durations_s[request], 1e-300)
+        return Answer(after, first_s=after * min(share, 1.0))
 
     def usual_s(self, request: int, place: int) -> float:
         """How long a deployment takes for a request when nothing is wrong."""

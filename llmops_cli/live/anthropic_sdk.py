@@ -1,11 +1,22 @@
 """Anthropic's Messages API through its SDK; a structured answer is a forced tool call."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from llmops_cli.live.completions import Client, Completion, Request, Usage
-from llmops_cli.live.sending import TOOL, counted, decoded, sent, server_of
+from llmops_cli.live.anthropic_stream import AnthropicAssembly
+from llmops_cli.live.completions import Client, Completion, Patience, Request, Usage
+from llmops_cli.live.sending import (
+    TOOL,
+    converted,
+    counted,
+    decoded,
+    malformed,
+    sent,
+    server_of,
+)
+from llmops_cli.live.streaming import assembled
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -63,6 +74,23 @@ class _Anthropic:
             finish_reason=found.stop_reason or "",
             usage=_anthropic_usage(found.usage),
             service_tier=found.usage.service_tier,
+        )
+
+    async def converse(self, body: Mapping[str, Any], patience: Patience) -> Completion:
+        assembly = AnthropicAssembly()
+        opening = self._sdk.messages.create(**body, stream=True)
+        first = await assembled(opening, assembly, patience, self._errors)
+        if not assembly.usage:
+            raise malformed()
+        return Completion(
+            text=assembly.text,
+            model=assembly.model,
+            response_id=assembly.id,
+            finish_reason=assembly.stop_reason or "",
+            usage=_anthropic_usage(converted(assembly.usage, _AnthropicUsage)),
+            service_tier=assembly.usage.get("service_tier"),
+            first_s=first,
+            body=assembly.body,
         )
 
     async def close(self) -> None:

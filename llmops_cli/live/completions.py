@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["Client", "Completion", "Failure", "Request", "Usage"]
+__all__ = ["Client", "Completion", "Failure", "Patience", "Request", "Usage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class Completion:
         finish_reason: why generation stopped, in the provider's word.
         usage: tokens billed.
         service_tier: where the provider says one.
+        first_s: seconds until something of it came; None where it came whole.
+        body: the answer in the API's own words, tool calls and all; None where only text counts.
     """
 
     text: str
@@ -65,6 +67,21 @@ class Completion:
     finish_reason: str
     usage: Usage
     service_tier: str | None = None
+    first_s: float | None = None
+    body: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a stream is waited for.
+
+    Attributes:
+        first_token_s: until something of the answer comes; None for as long as it takes.
+        stall_s: between two pieces of it; None for as long as it takes.
+    """
+
+    first_token_s: float | None = None
+    stall_s: float | None = None
 
 
 class Failure(Exception):  # noqa: N818 - it is a result as often as it is raised
@@ -121,6 +138,18 @@ class Client(Protocol):
 
         Raises:
             Failure: there is no answer that can be read.
+        """
+        ...
+
+    async def converse(self, body: Mapping[str, Any], patience: Patience) -> Completion:
+        """Send a whole conversation, once, and take the answer as a stream.
+
+        Args:
+            body: as the provider's API wants it, without ``stream``.
+            patience: how long the stream is waited for.
+
+        Raises:
+            Failure: no whole answer came.
         """
         ...
 

@@ -11,7 +11,14 @@ from typing import Any
 
 from llmops_cli.live.completions import Failure
 
-__all__ = ["MALFORMED", "connection_failure", "status_failure"]
+__all__ = [
+    "CONNECTION",
+    "CUT_SHORT",
+    "MALFORMED",
+    "TIMEOUT",
+    "connection_failure",
+    "status_failure",
+]
 
 _RETRIED = {408, 409, 429}
 _FATAL = {401, 402, 403, 404}
@@ -21,6 +28,15 @@ _NO_MONEY = {"insufficient_quota", "billing_error", "billing_hard_limit_reached"
 
 MALFORMED = "malformed_response"
 """An answer that says 200 and is not what the API promises."""
+
+CUT_SHORT = "cut_short"
+"""An answer that began and never ended."""
+
+CONNECTION = "connection_error"
+"""A connection that was not made, or did not hold."""
+
+TIMEOUT = "timeout"
+"""An answer that did not begin, or did not end, in time."""
 
 
 def status_failure(status: int, headers: Mapping[str, str], body: object) -> Failure:
@@ -42,7 +58,7 @@ def status_failure(status: int, headers: Mapping[str, str], body: object) -> Fai
 def connection_failure(error: BaseException, *, timed_out: bool) -> Failure:
     """What it means that no whole answer came; only what was never sent is surely free."""
     unsent = type(error.__cause__).__name__ in _UNSENT
-    kind = "timeout" if timed_out else "connection_error"
+    kind = TIMEOUT if timed_out else CONNECTION
     return Failure(kind, retryable=True, perhaps_billed=not unsent)
 
 

@@ -1,11 +1,22 @@
 """OpenAI's chat completions through its SDK; a structured answer is a JSON schema."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from llmops_cli.live.completions import Client, Completion, Request, Usage
-from llmops_cli.live.sending import TOOL, counted, decoded, malformed, sent, server_of
+from llmops_cli.live.completions import Client, Completion, Patience, Request, Usage
+from llmops_cli.live.openai_stream import OpenAIAssembly
+from llmops_cli.live.sending import (
+    TOOL,
+    converted,
+    counted,
+    decoded,
+    malformed,
+    sent,
+    server_of,
+)
+from llmops_cli.live.streaming import assembled
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -70,6 +81,25 @@ class _OpenAI:
             finish_reason=choice.finish_reason or "",
             usage=_openai_usage(found.usage),
             service_tier=found.service_tier,
+        )
+
+    async def converse(self, body: Mapping[str, Any], patience: Patience) -> Completion:
+        assembly = OpenAIAssembly()
+        opening = self._sdk.chat.completions.create(
+            **body, stream=True, stream_options={"include_usage": True}
+        )
+        first = await assembled(opening, assembly, patience, self._errors)
+        if assembly.usage is None:
+            raise malformed()
+        return Completion(
+            text=assembly.text or assembly.refusal,
+            model=assembly.model,
+            response_id=assembly.id,
+            finish_reason=assembly.finish_reason or "",
+            usage=_openai_usage(converted(assembly.usage, _OpenAIUsage)),
+            service_tier=assembly.service_tier,
+            first_s=first,
+            body=assembly.body,
         )
 
     async def close(self) -> None:

@@ -3,7 +3,8 @@
 An answer without usage cannot be held against a budget, so it is no answer.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,7 +12,16 @@ import msgspec
 from llmops_cli.live.completions import Failure, Usage
 from llmops_cli.live.failures import MALFORMED, connection_failure, status_failure
 
-__all__ = ["TOOL", "counted", "decoded", "malformed", "sent", "server_of"]
+__all__ = [
+    "TOOL",
+    "converted",
+    "counted",
+    "decoded",
+    "malformed",
+    "sent",
+    "server_of",
+    "understood",
+]
 
 TOOL = "give_verdict"
 """Name of the structured answer, where an API wants one."""
@@ -38,8 +48,16 @@ async def sent(send: Callable[..., Awaitable[Any]], body: dict[str, Any], errors
     Raises:
         Failure: no answer, or an error status.
     """
-    try:
+    with understood(errors):
         answer = await send(**body)
+    return answer.http_response.content
+
+
+@contextmanager
+def understood(errors: Any) -> Generator[None]:  # noqa: ANN401 - an SDK's module
+    """Whatever an SDK raises becomes a :class:`Failure`."""
+    try:
+        yield
     except errors.APIStatusError as error:
         raise status_failure(error.status_code, error.response.headers, error.body) from None
     except errors.APITimeoutError as error:
@@ -48,7 +66,6 @@ async def sent(send: Callable[..., Awaitable[Any]], body: dict[str, Any], errors
         raise connection_failure(error, timed_out=False) from None
     except (errors.APIError, ValueError):
         raise malformed() from None
-    return answer.http_response.content
 
 
 def decoded(body: bytes, kind: type[Body]) -> Body:
@@ -60,6 +77,18 @@ def decoded(body: bytes, kind: type[Body]) -> Body:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise malformed() from None
+
+
+def converted(found: object, kind: type[Body]) -> Body:
+    """A part of a stream as what the API promises.
+
+    Raises:
+        Failure: it is something else.
+    """
+    try:
+        return msgspec.convert(found, kind)
+    except (msgspec.ValidationError, RecursionError):
         raise malformed() from None
 
 

@@ -39,6 +39,7 @@ def played(chain: tuple[Deployment, ...]) -> Player:
         load = Load(
             [every_s * at for at in range(requests)],
             [1.0] * requests,
+            [1.0] * requests,
             [tokens] * requests,
             list(range(requests)),
         )

@@ -59,7 +59,13 @@ def test_hedging_squares_the_tail_and_costs_the_share_that_is_slow(chain: Chain)
     """P(slow) becomes its square; a hedge after the 95th percentile adds 5 % load."""
     n, slow = 20_000, 0.05
     generator = np.random.default_rng(1)
-    load = Load(np.arange(float(n)).tolist(), [1.0] * n, [1] * n, generator.permutation(n).tolist())
+    load = Load(
+        np.arange(float(n)).tolist(),
+        [1.0] * n,
+        [0.2] * n,
+        [1] * n,
+        generator.permutation(n).tolist(),
+    )
     # Log-normal: the 95th percentile of median 1 and p99 as below.
     spread = math.log(10) / 2.3263478740408408
     p95 = math.exp(1.6448536269514722 * spread)
@@ -134,6 +140,14 @@ def test_a_slow_provider_is_left_at_the_timeout(played: Player) -> None:
     assert seen.place.tolist() == [1, 1]
 
 
+def test_a_slow_first_token_is_not_waited_for(played: Player) -> None:
+    slow = (Incident(start_s=0, duration_s=100, form="slow", slower=20, provider="a"),)
+    policy = FailoverPolicy(breaker=None, backoff=NONE, first_token_s=5)
+    seen = played(policy, slow, requests=2, every_s=50)
+    assert seen.place.tolist() == [1, 1]
+    assert [item.ended_s - item.sent_s for item in seen.attempts] == [5, 1, 5, 1]
+
+
 policies = st.builds(
     FailoverPolicy,
     timeout_s=st.sampled_from([0.5, 2.0, 30.0]),
@@ -163,7 +177,7 @@ def test_every_request_ends_once_and_nobody_answers_who_was_not_asked(
         Deployment(name="b", provider="y", model="m"),
     )
     n = 60
-    load = Load([0.3 * at for at in range(n)], [1.0] * n, [1] * n, list(range(n)))
+    load = Load([0.3 * at for at in range(n)], [1.0] * n, [0.2] * n, [1] * n, list(range(n)))
     manners = tuple(Manner(error_rate=each) for each in failing)
     incidents = (Incident(start_s=5, duration_s=5, form="brownout", share=0.5),)
     world = World(chain, manners, Outages(incidents, chain), load, seed=seed)
