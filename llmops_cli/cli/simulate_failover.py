@@ -27,6 +27,7 @@ _COLUMNS = (
     "cache_write_1h_tokens",
     "output_tokens",
     "duration_s",
+    "ttft_s",
     "error_type",
 )
 
@@ -59,6 +60,10 @@ def simulate_failover(
     ] = False,
     search: Annotated[
         bool, typer.Option("--search", help="Try every chain of up to three deployments.")
+    ] = False,
+    portability: Annotated[
+        bool,
+        typer.Option("--portability", help="Audit which logged prompts can move, and why not."),
     ] = False,
     years: Annotated[int, typer.Option("--years", help="Years of outages drawn.")] = 200,
     most_requests: Annotated[
@@ -104,10 +109,12 @@ def simulate_failover(
         own_episodes=own_episodes,
         min_availability=min_availability,
         max_cost_ratio=max_cost_ratio,
+        portability=portability,
         search=search,
     )
     text = _text(pool)
-    traffic = read_logs(paths, logs, shared, columns=_COLUMNS)
+    columns = None if portability else _COLUMNS
+    traffic = read_logs(paths, logs, shared, keep_content=portability, columns=columns)
     known = _pool(traffic.calls, text, pool, published=published_outages)
     findings = bad_row_findings(traffic.bad_rows)
     finish(simulate(traffic.calls, known, given, inputs=traffic.files, findings=findings), shared)

@@ -78,6 +78,7 @@ class FailoverParameters:
         own_episodes: whether the log's own error episodes are played as incidents.
         min_availability: gate on the last policy: share of requests answered.
         max_cost_ratio: gate on its cost over that of a world without failures.
+        portability: whether the logged prompts are held against the other API.
         search: whether every chain of the pool is tried under the last policy.
     """
 
@@ -87,6 +88,7 @@ class FailoverParameters:
     own_episodes: bool = False
     min_availability: float | None = None
     max_cost_ratio: float | None = None
+    portability: bool = False
     search: bool = False
 
     def __post_init__(self) -> None:

@@ -1,15 +1,18 @@
 """The answer as a Report: the last policy's availability, cost and quality, and the gates."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from llmops_cli.failover.explain import explanations
 from llmops_cli.failover.figures import Figures, figures
 from llmops_cli.failover.findings import own_findings
 from llmops_cli.failover.model import FailoverParameters
+from llmops_cli.failover.portability import Portability
+from llmops_cli.failover.portability_tables import portability_tables
 from llmops_cli.failover.simulation import Simulation
 from llmops_cli.failover.tables import failover_tables
 from llmops_cli.failover.years import LEVEL, Estimate
-from llmops_cli.report import Check, Finding, Measure, Report, Scalar, Unit
+from llmops_cli.report import Check, Finding, Measure, Report, Scalar, Table, Unit
 
 __all__ = ["report"]
 
@@ -17,11 +20,20 @@ __all__ = ["report"]
 def report(
     found: Simulation,
     given: FailoverParameters,
+    moving: Sequence[Portability] = (),
     *,
     inputs: tuple[str, ...],
     findings: tuple[Finding, ...],
 ) -> Report:
-    """The report of one simulation; ``findings`` are those of the reader of the log."""
+    """The report of one simulation.
+
+    Args:
+        found: the answer.
+        given: the gates.
+        moving: which prompts can move, where that was asked.
+        inputs: names of the logs.
+        findings: those of the reader of the log.
+    """
     known = tuple(figures(found, result) for result in found.results)
     own = known[found.named - 1]
     return Report(
@@ -32,10 +44,21 @@ def report(
         parameters=_parameters(given),
         measures=tuple(_measures(found, own)),
         checks=tuple(_checks(found, own, given)),
-        tables=tuple(failover_tables(found, known, given)),
+        tables=_tables(found, known, given, moving),
         findings=(*findings, *own_findings(found, known)),
         explanations=tuple(explanations(found, given)),
     )
+
+
+def _tables(
+    found: Simulation,
+    known: tuple[Figures, ...],
+    given: FailoverParameters,
+    moving: Sequence[Portability],
+) -> tuple[Table, ...]:
+    # Two tables are shown without -v: what was asked for comes before what always comes.
+    first, *others = failover_tables(found, known, given)
+    return (first, *portability_tables(moving), *others)
 
 
 def _headline(found: Simulation, known: tuple[Figures, ...]) -> str:
@@ -61,6 +84,7 @@ def _parameters(given: FailoverParameters) -> dict[str, Scalar]:
         "most_requests": given.most_requests,
         "seed": given.seed,
         "own_episodes": given.own_episodes,
+        "portability": given.portability,
         "search": given.search,
         "min_availability": given.min_availability,
         "max_cost_ratio": given.max_cost_ratio,
@@ -100,13 +124,14 @@ def _measure(
     low, high = estimate.low, estimate.high
     if unit == "share":
         low, high = max(low, 0.0), min(high, 1.0)
+    open_low, open_high = math.isinf(low), math.isinf(high)
     return Measure(
         name=name,
         label=label,
         value=estimate.value,
         unit=unit,
-        low=None if exact else low,
-        high=None if exact else high,
+        low=None if exact or open_low else low,
+        high=None if exact or open_high else high,
         level=None if exact else LEVEL,
         n=found.played[0] if yearly else len(found.requests),
         method="compound Poisson over played episodes" if yearly else "Wilson interval",

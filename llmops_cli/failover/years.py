@@ -4,23 +4,25 @@ Episodes in which several providers are down at once are rare and decide what a 
 they are a stratum of their own and are played first.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.failover.episodes import Episode
 from llmops_cli.failover.tally import SUMS, Tally
+from llmops_cli.stats.beta import student_quantile
 
 __all__ = ["LEVEL", "Estimate", "Stratum", "Years", "drawn", "years_of"]
 
 LEVEL = 0.90
 """Two-sided confidence: either end decides a gate with 95 %."""
 
-_REACH = NormalDist().inv_cdf((1 + LEVEL) / 2)
 _HALF = 0.5
+_LEAST = 2
+"""Episodes of a sort without which nothing is known of how they differ."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,10 +68,12 @@ class Years:
     def total(self, weights: dict[str, float]) -> Estimate:
         """A weighted sum of sums over a year's episodes.
 
-        The interval covers the draw of episodes, and that of how many a year has.
+        The interval covers the draw of episodes, and that of how many a year has; it is open
+        where a sort of episodes was played once only.
         """
         weight = np.array([weights.get(name, 0.0) for name in SUMS])
         value = variance = 0.0
+        fewest = math.inf
         for stratum, sums in zip(self.strata, self.sums, strict=True):
             if not len(sums):
                 continue
@@ -80,7 +84,10 @@ class Years:
             # Compound Poisson: the variance of the mean, and that of the number of episodes.
             years = max(len(stratum.counts), 1)
             variance += stratum.per_year**2 * spread + mean**2 * stratum.per_year / years
-        reach = _REACH * variance**0.5
+            fewest = min(fewest, n)
+        if fewest <= 1:
+            return Estimate(value, -math.inf, math.inf)
+        reach = variance and variance**0.5 * student_quantile(fewest - 1, (1 + LEVEL) / 2)
         return Estimate(value, value - reach, value + reach)
 
     def bad_year(self, name: str, share: float, generator: np.random.Generator) -> float:
@@ -117,7 +124,7 @@ def drawn(
         chosen: list[Episode] = []
         room = left * part
         for place in generator.permutation(len(every)).tolist():
-            if chosen and room < size(every[place]):
+            if len(chosen) >= _LEAST and room < size(every[place]):
                 break
             chosen.append(every[place])
             room -= size(every[place])

@@ -1,0 +1,124 @@
+"""A logged prompt in the words of another API: what of it moves, and what does not.
+
+Nothing is dropped in silence: what changes is flagged, what cannot be carried over is refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "FLAGGED",
+    "REFUSED",
+    "Logged",
+    "Moved",
+    "Problem",
+    "Problems",
+    "logged_of",
+    "plain_text",
+]
+
+REFUSED, FLAGGED = "refused", "flagged"
+"""A refused request cannot move; a flagged one moves, and is not quite the same."""
+
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that does not move.
+
+    Attributes:
+        slug: stable name.
+        weight: :data:`REFUSED` or :data:`FLAGGED`.
+    """
+
+    slug: str
+    weight: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A prompt as it was logged, in the words of its API."""
+
+    tools: Sequence[Message]
+    system: Sequence[Any]
+    messages: Sequence[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The same prompt for another API.
+
+    Attributes:
+        body: ``messages`` and, where there are any, ``tools`` and ``system``.
+        problems: in the order they were met, each once.
+    """
+
+    body: Mapping[str, Any]
+    problems: tuple[Problem, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether it cannot be sent."""
+        return any(item.weight == REFUSED for item in self.problems)
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects problems, each once."""
+
+    found: dict[str, Problem] = field(default_factory=dict[str, Problem])
+
+    def refuse(self, slug: str) -> None:
+        """It cannot move."""
+        self.found.setdefault(slug, Problem(slug, REFUSED))
+
+    def flag(self, slug: str) -> None:
+        """It moves, changed."""
+        self.found.setdefault(slug, Problem(slug, FLAGGED))
+
+    def all(self) -> tuple[Problem, ...]:
+        """In the order they were met."""
+        return tuple(self.found.values())
+
+
+class _Content(msgspec.Struct):
+    # As `llmops ingest --keep-content` writes it.
+    tools: list[Any] = []
+    system: list[Any] = []
+    messages: list[dict[str, Any]] = []
+
+
+def logged_of(content: str) -> Logged | None:
+    """One value of the column ``content``; None where it is no list of messages with roles."""
+    try:
+        kept = msgspec.json.decode(content, type=_Content)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    known = all(isinstance(item.get("role"), str) and "parts" not in item for item in kept.messages)
+    tools = [item for item in kept.tools if isinstance(item, dict)]
+    whole = len(tools) == len(kept.tools)
+    return Logged(tools, kept.system, kept.messages) if kept.messages and known and whole else None
+
+
+def plain_text(content: Any) -> str | None:  # noqa: ANN401 - JSON
+    """The text of a content that is nothing else; None where there is more to it."""
+    if isinstance(content, str):
+        return content
+    parts = [content] if isinstance(content, dict) else content
+    if not isinstance(parts, list):
+        return None
+    texts = [
+        item if isinstance(item, str) else item["text"]
+        for item in parts
+        if isinstance(item, str)
+        or (
+            isinstance(item, dict)
+            and item.get("type") in {"text", "input_text", "output_text"}
+            and isinstance(item.get("text"), str)
+        )
+    ]
+    return "".join(texts) if len(texts) == len(parts) else None
