@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from llmops_cli.failover import simulate_failover
     from llmops_cli.judge import judge_eval, plan_labels
     from llmops_cli.rollout import check_rollout, plan_rollout, simulate_rollout
+    from llmops_cli.serving import simulate_serving
     from llmops_cli.speculation import plan_speculation
     from llmops_cli.tiers import simulate_tiers
     from llmops_cli.traffic import read_calls
@@ -31,6 +32,7 @@ _VERBS = {
     "read_calls": "llmops_cli.traffic",
     "simulate_failover": "llmops_cli.failover",
     "simulate_rollout": "llmops_cli.rollout",
+    "simulate_serving": "llmops_cli.serving",
     "simulate_tiers": "llmops_cli.tiers",
 }
 
@@ -47,6 +49,7 @@ __all__ = [
     "read_calls",
     "simulate_failover",
     "simulate_rollout",
+    "simulate_serving",
     "simulate_tiers",
 ]
 

@@ -19,6 +19,7 @@ SCHEMAS = {
     "plan": "llmops_cli.rollout.document:plan_schema",
     "report": "llmops_cli.views.json:schema",
     "rollout-state": "llmops_cli.rollout.state:state_schema",
+    "speculation-plan": "llmops_cli.speculation.settings:plan_schema",
     "tier-plan": "llmops_cli.tiers.plan:plan_schema",
 }
 """Each name and the function, without arguments, that returns its JSON Schema."""
@@ -39,8 +40,8 @@ def schema(
     """Print a JSON Schema.
 
     Draft 2020-12. report: what -f json writes. plan: what plan-rollout writes. tier-plan: what
-    simulate-tiers writes. rollout-state: what check-rollout --state keeps. calls: a row of the
-    calls table. config: llmops.yaml.
+    simulate-tiers writes. speculation-plan: what plan-speculation writes. rollout-state: what
+    check-rollout --state keeps. calls: a row of the calls table. config: llmops.yaml.
     """
     write_stdout(json.dumps(load_schema(name), indent=2, ensure_ascii=False) + "\n")
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmops_cli.cli.exports_option import exports_of
 from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, command
-from llmops_cli.cli.show import finish
+from llmops_cli.cli.show import finish, say, write_atomically
 from llmops_cli.errors import ExitCode, LlmopsError
 
 if TYPE_CHECKING:
@@ -88,6 +89,15 @@ def simulate_failover(
             show_default=False,
         ),
     ] = None,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--export",
+            metavar="NAME=PATH",
+            help="The last policy for litellm | envoy-ai-gateway | portkey; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     logs: Logs,
     shared: Shared,
 ) -> None:
@@ -99,6 +109,7 @@ def simulate_failover(
 
     The gates are decided on intervals over the episodes played, for the last policy of the file.
     """
+    from llmops_cli.exports import FAILOVER_EXPORTS
     from llmops_cli.failover import FailoverParameters
     from llmops_cli.failover import simulate_failover as simulate
 
@@ -112,12 +123,19 @@ def simulate_failover(
         portability=portability,
         search=search,
     )
+    exports = exports_of(export, FAILOVER_EXPORTS)
     text = _text(pool)
     columns = None if portability else _COLUMNS
     traffic = read_logs(paths, logs, shared, keep_content=portability, columns=columns)
     known = _pool(traffic.calls, text, pool, published=published_outages)
     findings = bad_row_findings(traffic.bad_rows)
-    finish(simulate(traffic.calls, known, given, inputs=traffic.files, findings=findings), shared)
+    found = simulate(traffic.calls, known, given, inputs=traffic.files, findings=findings)
+    for name, path in exports.items():
+        written = FAILOVER_EXPORTS[name](known.plan)
+        write_atomically(path, written.text)
+        for warning in written.warnings:
+            say(shared, f"llmops: warning[export-{name}]: {path}: {warning}")
+    finish(found, shared)
 
 
 def _text(path: Path) -> str:
@@ -158,5 +176,6 @@ def register(app: typer.Typer) -> None:
             "llmops simulate-failover traffic.jsonl --pool failover.yaml --published-outages",
             "llmops simulate-failover logs/ --pool failover.yaml --min-availability 0.999",
             "llmops simulate-failover logs/ --pool failover.yaml --own-episodes --search",
+            "llmops simulate-failover logs/ --pool failover.yaml --export litellm=router.yaml",
         ),
     )(simulate_failover)

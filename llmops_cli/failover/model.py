@@ -9,7 +9,15 @@ from llmops_cli.failover.policy import Backoff, Breaker, Deployment, FailoverPol
 from llmops_cli.failover.sampling import Outage
 from llmops_cli.failover.world import Manner
 
-__all__ = ["FailoverParameters", "Line", "Member", "Pool", "usage_error", "usual_lines"]
+__all__ = [
+    "FailoverParameters",
+    "FailoverPlan",
+    "Line",
+    "Member",
+    "Pool",
+    "usage_error",
+    "usual_lines",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +51,19 @@ class Line:
     places: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FailoverPlan:
+    """One policy and its chain, for other programs.
+
+    Attributes:
+        policy: what a client does.
+        chain: in the order of preference.
+    """
+
+    policy: FailoverPolicy
+    chain: tuple[Deployment, ...]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pool:
     """What a failover file says.
@@ -65,6 +86,12 @@ class Pool:
     def chain(self) -> tuple[Deployment, ...]:
         """All deployments."""
         return tuple(item.deployment for item in self.members)
+
+    @property
+    def plan(self) -> FailoverPlan:
+        """The last policy of the file, which the gates are about."""
+        line = self.lines[-1]
+        return FailoverPlan(line.policy, tuple(self.chain[place] for place in line.places))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

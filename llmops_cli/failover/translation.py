@@ -104,6 +104,22 @@ def logged_of(content: str) -> Logged | None:
     return Logged(tools, kept.system, kept.messages) if kept.messages and known and whole else None
 
 
+def as_logged(logged: Logged, *, system_apart: bool) -> Mapping[str, Any]:
+    """The body for the API that it was logged in.
+
+    Args:
+        logged: the prompt.
+        system_apart: whether that API takes the system prompt beside the messages.
+    """
+    body: dict[str, Any] = {"messages": list(logged.messages)}
+    blocks = [{"type": "text", "text": i} if isinstance(i, str) else i for i in logged.system]
+    if blocks and system_apart:
+        body["system"] = blocks
+    elif blocks:
+        body["messages"] = [{"role": "system", "content": blocks}, *logged.messages]
+    return body | ({"tools": list(logged.tools)} if logged.tools else {})
+
+
 def plain_text(content: Any) -> str | None:  # noqa: ANN401 - JSON
     """The text of a content that is nothing else; None where there is more to it."""
     if isinstance(content, str):

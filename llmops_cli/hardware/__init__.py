@@ -1,1 +1,1 @@
-"""What the machines can do: GPUs and model shapes as reviewed data, and how long a step takes."""
+"""GPUs and model shapes, and how long a step of one on the other takes: shared facts."""

@@ -21,7 +21,9 @@ class StepForm(IntEnum):
     ROOFLINE = 0
     """max(FLOPs / rate, bytes / rate) + overhead + all-reduce. Coefficients: FLOPs per token,
     attention FLOPs per token and token of context, weight bytes, KV bytes per token of context,
-    FLOPs per second, bytes per second, overhead, all-reduce per token, all-reduce per iteration.
+    FLOPs per second, bytes per second, overhead, all-reduce per token, all-reduce per iteration,
+    bytes of routed experts, share of experts one token visits (both 0 for a dense model; T tokens
+    read ``expert bytes * (1 - (1 - share)^T)`` on top of the weight bytes).
     """
 
     POLYNOMIAL = 1

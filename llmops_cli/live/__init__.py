@@ -1,7 +1,7 @@
 """The one door to the network: providers' SDKs behind one protocol, every attempt recorded.
 
-``judge-collect`` asks a judge model here. Everything else in the package works without a
-connection.
+``judge-collect`` asks a judge model here, and ``replay`` asks logged prompts again. Everything
+else in the package works without a connection.
 """
 
 from llmops_cli.live.budget import Budget
@@ -11,7 +11,15 @@ from llmops_cli.live.completions import Client, Completion, Failure, Request, Us
 from llmops_cli.live.journal import Journal
 from llmops_cli.live.prompts import PAIR, QUALITY, UNPARSABLE, Template, Verdict, read_verdict
 from llmops_cli.live.recording import Recorder
+from llmops_cli.live.replaying import (
+    Prompted,
+    ReplayOutcome,
+    ReplaySettings,
+    Target,
+    replay_prompts,
+)
 from llmops_cli.live.retrying import RetryPolicy
+from llmops_cli.live.shadow_spans import ShadowFile
 
 __all__ = [
     "PAIR",
@@ -24,16 +32,22 @@ __all__ = [
     "Failure",
     "Journal",
     "Outcome",
+    "Prompted",
     "Recorder",
+    "ReplayOutcome",
+    "ReplaySettings",
     "Request",
     "RetryPolicy",
     "Row",
     "Settings",
+    "ShadowFile",
     "Stop",
+    "Target",
     "Template",
     "Usage",
     "Verdict",
     "collect_verdicts",
     "open_client",
     "read_verdict",
+    "replay_prompts",
 ]

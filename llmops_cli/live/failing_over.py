@@ -18,8 +18,9 @@ from llmops_cli.live.completions import Completion, Failure
 
 __all__ = ["Answered", "FailingOver", "Made", "failure_kind"]
 
-Sender = Callable[[int], Awaitable[Completion]]
-"""Sends the request to the deployment at a place of the chain, once; raises :class:`Failure`."""
+Sender = Callable[[int, int], Awaitable[Completion]]
+"""Sends a request to the deployment at a place of the chain, once, or raises :class:`Failure`; told
+the place, and the number of the attempt from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Made:
 
     Attributes:
         place: of the deployment in the chain.
+        number: of the attempt, from 0.
         sent_s: by the clock of the client.
         ended_s: when the client knew.
         outcome: the answer, or why there is none; None where a hedge won and it was dropped.
@@ -35,6 +37,7 @@ class Made:
     """
 
     place: int
+    number: int
     sent_s: float
     ended_s: float
     outcome: Completion | Failure | None
@@ -121,6 +124,8 @@ class FailingOver:
         finally:
             for task in flight.running:
                 task.cancel()
+            # What a dropped attempt may cost is settled before anybody goes on.
+            await asyncio.gather(*flight.running, return_exceptions=True)
 
     def _decided(self, flight: _Flight) -> Send | GiveUp:
         draw = self._draw() if flight.tried else 0.0
@@ -145,8 +150,8 @@ class FailingOver:
     def _start(self, flight: _Flight, place: int, send: Sender, *, hedge: bool) -> None:
         began = self._clock()
         self._health.sent(place, began, again=flight.sent > 0)
+        sent = Made(place, flight.sent, began, began, None, hedge)
         flight.sent += 1
-        sent = Made(place, began, began, None, hedge)
         patience = self._patience_s(flight.asked, began)
         flight.running[asyncio.ensure_future(self._attempt(sent, send, patience))] = sent
 
@@ -154,7 +159,7 @@ class FailingOver:
         outcome: Completion | Failure
         try:
             async with asyncio.timeout(patience_s):
-                outcome = await send(sent.place)
+                outcome = await send(sent.place, sent.number)
         except Failure as failure:
             outcome = failure
         except TimeoutError:
@@ -173,7 +178,7 @@ class FailingOver:
         if isinstance(made.outcome, Completion):
             self._health.answered(made.place, made.ended_s)
             dropped = [replace(item, ended_s=made.ended_s) for item in flight.running.values()]
-            every = sorted([*flight.made, *dropped], key=lambda item: item.sent_s)
+            every = sorted([*flight.made, *dropped], key=lambda item: item.number)
             return Answered(tuple(every), made.place, made.outcome)
         if made.outcome is not None:
             kind, wait = failure_kind(made.outcome), made.outcome.retry_after_s

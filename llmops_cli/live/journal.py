@@ -5,15 +5,15 @@ Spans come first: what they hold was paid for and is never asked again; a decisi
 missing behind them is written without asking.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
 from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.live.lines import append, appending, damaged, mend, objects
 from llmops_cli.live.prompts import Verdict
 from llmops_cli.live.recording import (
     CHARGED,
@@ -25,7 +25,7 @@ from llmops_cli.live.recording import (
     RowTrace,
 )
 
-__all__ = ["Asked", "Journal", "decided"]
+__all__ = ["Asked", "Journal", "decided", "plain", "spans_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class Journal:
         self.spent_usd = 0.0
         self._asked: dict[tuple[str, str], Asked] = {}
         self._traces: dict[str, RowTrace] = {}
-        self._spans = _appending(spans)
-        self._decisions = _appending(decisions)
+        self._spans = appending(spans)
+        self._decisions = appending(decisions)
         try:
             self._remember(spans, decisions, settings)
         except BaseException:
@@ -97,20 +97,20 @@ class Journal:
 
     def add_spans(self, line: bytes) -> None:
         """Write one line of spans; it is on the disk when this returns."""
-        _append(self._spans, line)
+        append(self._spans, line)
 
     def add_decision(self, decision: Mapping[str, Any]) -> None:
         """Write one decision, likewise."""
-        _append(self._decisions, msgspec.json.encode(decision) + b"\n")
+        append(self._decisions, msgspec.json.encode(decision) + b"\n")
         self.done.add(str(decision["id"]))
 
     def _remember(self, spans: Path, decisions: Path, settings: str) -> None:
         for file, path in ((self._spans, spans), (self._decisions, decisions)):
-            _mend(file, path)
+            mend(file, path)
         ended: set[str] = set()
-        for number, export in _objects(spans):
+        for number, export in objects(spans):
             try:
-                for span, about in _spans_of(export):
+                for span, about in spans_of(export):
                     if about.get(SETTINGS) != settings:
                         raise _other_settings(spans, number)
                     if span["parentSpanId"]:
@@ -118,7 +118,7 @@ class Journal:
                     else:
                         ended.add(span["spanId"])
             except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
-                raise _damaged(spans, number) from None
+                raise damaged(spans, number) from None
         self._traces = {r: at for r, at in self._traces.items() if at.span_id not in ended}
         self.done = decided(decisions)
 
@@ -143,92 +143,28 @@ def decided(decisions: Path) -> set[str]:
         LlmopsError: ``collect-damaged``.
     """
     found: set[str] = set()
-    for number, decision in _objects(decisions):
+    for number, decision in objects(decisions):
         if "id" not in decision:
-            raise _damaged(decisions, number)
+            raise damaged(decisions, number)
         found.add(str(decision["id"]))
     return found
 
 
-def _appending(path: Path) -> BinaryIO:
-    try:
-        file = path.open("ab", buffering=0)
-    except OSError as error:
-        raise LlmopsError(
-            "output-unwritable",
-            f"cannot write {path}: {error.strerror}",
-            hint="choose another path; nothing was asked",
-            exit_code=ExitCode.USAGE,
-        ) from error
-    try:
-        _lock(file)
-    except OSError:
-        file.close()
-        raise LlmopsError(
-            "collect-running",
-            "another run is writing to this file",
-            hint="wait for it, or give another --output",
-            file=str(path),
-            exit_code=ExitCode.USAGE,
-        ) from None
-    return file
+def spans_of(export: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each span of one line with its attributes and those of its resource.
 
-
-def _lock(file: BinaryIO) -> None:
-    try:
-        import fcntl  # noqa: PLC0415 - not on every system
-    except ImportError:
-        return
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _append(file: BinaryIO, line: bytes) -> None:
-    try:
-        view = memoryview(line)
-        while view:
-            view = view[os.write(file.fileno(), view) :]
-        os.fsync(file.fileno())
-    except OSError as error:
-        raise LlmopsError(
-            "output-unwritable",
-            f"cannot write {file.name}: {error.strerror}",
-            hint="make room and go on with --resume; what is on the disk is not asked again",
-            exit_code=ExitCode.USAGE,
-        ) from error
-
-
-def _mend(file: BinaryIO, path: Path) -> None:
-    """Cut off the line that a killed run was writing: its call was in flight."""
-    data = path.read_bytes() if path.is_file() else b""
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        file.truncate(whole)
-
-
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    if not path.is_file():
-        return
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield number, decode(line)
-            except (msgspec.DecodeError, UnicodeError):
-                raise _damaged(path, number) from None
-
-
-def _spans_of(export: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each span with its attributes and those of its resource."""
+    Raises:
+        KeyError, TypeError, AttributeError, StopIteration: it is no line of ours.
+    """
     for resource in export["resourceSpans"]:
-        around = _plain(resource["resource"])
+        around = plain(resource["resource"])
         for scope in resource["scopeSpans"]:
             for span in scope["spans"]:
-                yield span, around | _plain(span)
+                yield span, around | plain(span)
 
 
-def _plain(holder: dict[str, Any]) -> dict[str, Any]:
+def plain(holder: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of a span or a resource, by name."""
     return {pair["key"]: next(iter(pair["value"].values())) for pair in holder["attributes"]}
 
 
@@ -240,14 +176,4 @@ def _other_settings(path: Path, number: int) -> LlmopsError:
         file=str(path),
         line=number,
         exit_code=ExitCode.USAGE,
-    )
-
-
-def _damaged(path: Path, number: int) -> LlmopsError:
-    return LlmopsError(
-        "collect-damaged",
-        "the line is none that a run of judge-collect writes",
-        hint="give another --output",
-        file=str(path),
-        line=number,
     )

@@ -23,7 +23,7 @@ from llmops_cli import __version__
 from llmops_cli.live.completions import Completion, Failure
 
 __all__ = ["CHARGED", "CONFIDENCE", "ORDER", "ROW", "SETTINGS", "VERDICT", "Attempt", "Recorder",
-           "RowTrace", "attribute"]  # fmt: skip
+           "RowTrace", "answered", "attribute", "pairs_of", "random_id"]  # fmt: skip
 
 ROW = "llmops.judge.row"
 ORDER = "llmops.judge.order"
@@ -61,7 +61,8 @@ class Attempt:
     charged_usd: float | None
 
 
-def _random_id(size: int) -> str:
+def random_id(size: int) -> str:
+    """Of a trace (16 bytes) or a span (8), in hexadecimal."""
     return os.urandom(size).hex()
 
 
@@ -76,8 +77,8 @@ class RowTrace:
     """
 
     started_ns: int = 0
-    trace_id: str = field(default_factory=lambda: _random_id(16))
-    span_id: str = field(default_factory=lambda: _random_id(8))
+    trace_id: str = field(default_factory=lambda: random_id(16))
+    span_id: str = field(default_factory=lambda: random_id(8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,7 @@ class Recorder:
             ours = {k: v for k, v in said.items() if last or k not in {VERDICT, CONFIDENCE}}
             pairs = {
                 **self._asked(conversation, number),
-                **dict(_answered(attempt.outcome, self.provider)),
+                **dict(answered(attempt.outcome, self.provider)),
                 **(self._content(prompt, attempt.outcome) if self.keep_content else {}),
                 **ours,
                 CHARGED: attempt.charged_usd,
@@ -135,13 +136,13 @@ class Recorder:
             spans.append(
                 {
                     "traceId": row.trace_id,
-                    "spanId": _random_id(8),
+                    "spanId": random_id(8),
                     "parentSpanId": row.span_id,
                     "name": f"{_CHAT} {self.model}",
                     "kind": _CLIENT,
                     "startTimeUnixNano": str(attempt.started_ns),
                     "endTimeUnixNano": str(attempt.ended_ns),
-                    "attributes": _pairs(pairs),
+                    "attributes": pairs_of(pairs),
                     "links": links,
                     "status": {"code": _ERROR} if isinstance(attempt.outcome, Failure) else {},
                 }
@@ -203,9 +204,9 @@ class Recorder:
             "kind": _INTERNAL,
             "startTimeUnixNano": str(row.started_ns),
             "endTimeUnixNano": at,
-            "attributes": _pairs(pairs),
+            "attributes": pairs_of(pairs),
             "events": [
-                {"timeUnixNano": at, "name": _EVALUATION, "attributes": _pairs(event)}
+                {"timeUnixNano": at, "name": _EVALUATION, "attributes": pairs_of(event)}
                 for event in evaluations
             ],
             "status": {"code": _ERROR} if failed else {},
@@ -216,11 +217,12 @@ class Recorder:
         about = {service.SERVICE_NAME: "llmops", SETTINGS: self.settings}
         scope = {"name": "llmops.live", "version": __version__}
         scoped = [{"scope": scope, "spans": spans, "schemaUrl": _SCHEMA_URL}]
-        resource = {"resource": {"attributes": _pairs(about)}, "scopeSpans": scoped}
+        resource = {"resource": {"attributes": pairs_of(about)}, "scopeSpans": scoped}
         return msgspec.json.encode({"resourceSpans": [resource]}) + b"\n"
 
 
-def _answered(outcome: Completion | Failure, provider: str) -> Iterator[tuple[str, Value]]:
+def answered(outcome: Completion | Failure, provider: str) -> Iterator[tuple[str, Value]]:
+    """What the conventions say of an outcome, by attribute."""
     if isinstance(outcome, Failure):
         yield http.HTTP_RESPONSE_STATUS_CODE, outcome.status
         yield error.ERROR_TYPE, outcome.kind
@@ -243,7 +245,8 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _pairs(values: Mapping[str, Value]) -> list[dict[str, Any]]:
+def pairs_of(values: Mapping[str, Value]) -> list[dict[str, Any]]:
+    """Attributes as OTLP JSON writes them; those without a value are left out."""
     return [attribute(name, value) for name, value in values.items() if value is not None]
 
 

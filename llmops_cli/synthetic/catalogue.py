@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from llmops_cli.synthetic import failover, logs, outcomes, routing, telemetry
+from llmops_cli.synthetic import drafting, failover, fleet, logs, outcomes, routing, telemetry
 
 __all__ = ["DATASETS", "PUBLIC", "Dataset", "PublicData", "make"]
 
@@ -134,6 +134,14 @@ DATASETS: Mapping[str, Dataset] = {
         outcomes.TRUTHS,
         lambda seed: _csv(outcomes.outcomes(seed)),
     ),
+    "acceptance": Dataset(
+        "acceptance.jsonl.gz",
+        "what a draft model had accepted, step by step, in requests of three classes of which one "
+        "is hard to draft for",
+        "plan-speculation",
+        drafting.TRUTHS,
+        lambda seed: _jsonl(drafting.acceptance(seed)),
+    ),
     "failover": Dataset(
         "failover.yaml",
         "where the classifier's requests can be answered, and what a client may do when they are "
@@ -141,6 +149,14 @@ DATASETS: Mapping[str, Dataset] = {
         "simulate-failover",
         failover.TRUTHS,
         failover.pool,
+    ),
+    "fleet": Dataset(
+        "fleet.trace.gz",
+        "a request trace of four minutes: customers with long prompts of their own and sessions "
+        "that grow; what is shared fits a fleet's caches once, and not on each replica",
+        "simulate-serving",
+        fleet.TRUTHS,
+        lambda seed: _jsonl(fleet.fleet(seed)),
     ),
 }
 

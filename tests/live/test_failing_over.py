@@ -69,7 +69,8 @@ class Scripted:
         del request, number, now_s
         return self.next(place)
 
-    async def send(self, place: int) -> Completion:
+    async def send(self, place: int, number: int) -> Completion:
+        del number
         found = self.next(place)
         await asyncio.sleep(found.after_s)
         if found.kind is None:
@@ -183,7 +184,7 @@ def test_a_client_that_is_cancelled_leaves_nothing_running() -> None:
     async def cancelled() -> int:
         client = FailingOver(FailoverPolicy(), CHAIN)
 
-        async def forever(_: int) -> Completion:
+        async def forever(*_: int) -> Completion:
             await asyncio.sleep(1000)
             return GOOD
 

@@ -113,7 +113,7 @@ def body(model: str) -> dict[str, Any]:
 
 
 def ask(client: Client, failing_over: FailingOver) -> Callable[[], Any]:
-    async def send(place: int) -> Completion:
+    async def send(place: int, _: int) -> Completion:
         patience = Patience(POLICY.first_token_s, POLICY.stall_s)
         return await client.converse(body(CHAIN[place].model), patience)
 

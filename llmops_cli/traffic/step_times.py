@@ -1,0 +1,73 @@
+"""Measured steps of a serving engine from a CSV: ``batch``, ``tokens``, ``context``, ``ms``.
+
+One row is one timed step: how many sequences, how many new tokens each brought (1 in decode),
+how many tokens stood before them, and how long it took.
+"""
+
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from llmops_cli.errors import LlmopsError
+
+if TYPE_CHECKING:
+    from llmops_cli.hardware.fit import Measured
+
+__all__ = ["COLUMNS", "read_step_times"]
+
+COLUMNS = ("batch", "tokens", "context", "ms")
+
+_LEAST = {"batch": 1.0, "tokens": 1.0, "context": 0.0, "ms": math.ulp(0.0)}
+
+
+def read_step_times(lines: Iterable[str], *, source: str) -> "Measured":
+    """Read measured steps.
+
+    Args:
+        lines: of the CSV, its header first; more columns than ours do not matter.
+        source: the file's name, for messages and reports.
+
+    Raises:
+        LlmopsError: ``steps-no-header``, ``steps-bad-row`` with line and field, ``steps-none``.
+    """
+    import numpy as np  # noqa: PLC0415 - the reader of every command imports this room
+
+    from llmops_cli.hardware.fit import Measured  # noqa: PLC0415 - as above
+
+    reader = csv.DictReader(lines)
+    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise LlmopsError(
+            "steps-no-header",
+            f"the header lacks {', '.join(missing)}",
+            hint=f"the columns are {', '.join(COLUMNS)}",
+            file=source,
+            line=1,
+        )
+    rows = [_row(row, source, reader.line_num) for row in reader]
+    if not rows:
+        raise LlmopsError("steps-none", "it holds no measured step", file=source)
+    batch, tokens, context, ms = np.array(rows, np.float64).T
+    return Measured(batch=batch, tokens=tokens, context=context, seconds=ms / 1e3, source=source)
+
+
+def _row(row: Mapping[str, str], source: str, line: int) -> list[float]:
+    found: list[float] = []
+    for name in COLUMNS:
+        try:
+            number = float(row[name])
+        except (TypeError, ValueError):
+            number = math.nan
+        if not _LEAST[name] <= number < math.inf:
+            raise LlmopsError(
+                "steps-bad-row",
+                f"{name} must be a number from {_LEAST[name]:.0f} up"
+                if name != "ms"
+                else "ms must be a number above 0",
+                file=source,
+                line=line,
+                field=name,
+            )
+        found.append(number)
+    return found

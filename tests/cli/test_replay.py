@@ -1,0 +1,209 @@
+"""``llmops replay`` as a user runs it, against a provider on the loopback."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from runpy import run_path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+SERVER = run_path(str(Path(__file__).parents[1] / "live" / "streaming_provider.py"))
+streaming, Fault, HEALTHY = SERVER["streaming"], SERVER["Fault"], SERVER["HEALTHY"]
+
+Book = SERVER["Book"]
+Run = Callable[..., CompletedProcess[str]]
+KEYS = {"ANTHROPIC_API_KEY": "sk-test-0123456789", "OPENAI_API_KEY": "sk-test-0123456789"}
+HAIKU = "anthropic/claude-haiku-4-5"
+MINI = "openai/gpt-4.1-mini"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Six prompts of two task classes, one of which cannot move to another API."""
+    lines = []
+    for at in range(6):
+        content: Any = f"secret question {at}"
+        if at == 5:
+            content = [{"type": "document", "source": {"type": "text", "data": "x"}}]
+        lines.append(
+            {
+                "timestamp": f"2026-09-01T08:00:0{at}Z",
+                "task": "easy" if at % 2 else "hard",
+                "request": {
+                    "model": "claude-sonnet-4-5",
+                    "max_tokens": 16,
+                    "system": "Be brief.",
+                    "messages": [{"role": "user", "content": content}],
+                },
+                "response": {
+                    "id": f"msg_{at}",
+                    "type": "message",
+                    "model": "claude-sonnet-4-5",
+                    "content": [{"type": "text", "text": "yes"}],
+                    "stop_reason": "end_turn",
+                    "usage": {"input_tokens": 10, "output_tokens": 2},
+                },
+            }
+        )
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.fixture
+def ask(here: Run, log: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*options: object, book: Any = None, env: Any = KEYS) -> CompletedProcess[str]:  # noqa: ANN401
+        urls = []
+        for provider in () if book is None else ("anthropic", "openai"):
+            urls += ["--base-url", f"{provider}={book.url(provider)}"]
+        return here("replay", log, *options, *urls, env=env)
+
+    return run
+
+
+@pytest.fixture
+def healthy() -> Iterator[Any]:
+    with streaming() as book:
+        yield book
+
+
+def spans(path: Path) -> list[dict[str, Any]]:
+    exports = [json.loads(line) for line in path.read_text().splitlines()]
+    return [s for e in exports for r in e["resourceSpans"] for c in r["scopeSpans"]
+            for s in c["spans"]]  # fmt: skip
+
+
+def test_every_prompt_is_answered_once_and_recorded(
+    ask: Run, healthy: Book, llmops: Run, tmp_path: Path
+) -> None:
+    done = ask("--model", HAIKU, "-o", "shadow.jsonl", book=healthy)
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 prompts have an answer" in done.stdout
+    assert len(healthy.asked) == 6
+    assert all(body["system"][0]["text"] == "Be brief." for body in healthy.bodies)
+    assert "secret question" not in (tmp_path / "shadow.jsonl").read_text()
+    audited = llmops("audit-traces", "shadow.jsonl", "-f", "json=audit.json", "--exit-zero")
+    assert audited.returncode == 0, audited.stderr
+    found = json.loads((tmp_path / "audit.json").read_text())["findings"]
+    assert [item for item in found if item["severity"] != "note"] == []
+
+
+def test_what_was_written_is_read_back_as_the_same_calls(
+    ask: Run, healthy: Book, llmops: Run, tmp_path: Path
+) -> None:
+    assert ask("--model", HAIKU, "-o", "shadow.jsonl", book=healthy).returncode == 0
+    done = llmops("describe", "shadow.jsonl", "-f", "json=calls.json")
+    assert done.returncode == 0, done.stderr
+    assert llmops("ingest", "shadow.jsonl", "-o", "calls.parquet").returncode == 0
+    import pandas as pd  # noqa: PLC0415 - this test only
+
+    (path,) = list(tmp_path.glob("calls.parquet/**/*.parquet")) or [tmp_path / "calls.parquet"]
+    calls = pd.read_parquet(path)
+    assert len(calls) == 6
+    assert set(calls["request_model"]) == {"claude-haiku-4-5"}
+    assert calls["input_tokens"].tolist() == [20] * 6
+    assert calls["output_tokens"].tolist() == [60] * 6
+    assert calls["ttft_s"].notna().all()
+
+
+def test_a_run_that_ended_early_goes_on_and_pays_nothing_twice(ask: Run, tmp_path: Path) -> None:
+    # One answer costs 20 input and 60 output tokens; the cap holds at the most it could.
+    with streaming() as book:
+        first = ask("--model", HAIKU, "-o", "s.jsonl", "--max-usd", "0.0068",
+                    "--concurrency", "1", book=book)  # fmt: skip
+        assert first.returncode == 4, first.stdout + first.stderr
+        before = len(book.asked)
+        assert 0 < before < 6
+        other = ask("--model", HAIKU, "-o", "s.jsonl", book=book)
+        assert other.returncode == 2
+        assert "collect-output-exists" in other.stderr
+        again = ask("--model", HAIKU, "-o", "s.jsonl", "--resume", book=book)
+        assert again.returncode == 0, again.stderr
+        assert len(book.asked) == 6
+    ids = [a["value"]["stringValue"] for s in spans(tmp_path / "s.jsonl") if s["parentSpanId"]
+           for a in s["attributes"] if a["key"] == "llmops.replay.call_id"]  # fmt: skip
+    assert sorted(ids) == sorted(set(ids))
+    assert len(ids) == 6
+
+
+def test_another_target_into_the_same_file_is_refused(ask: Run, healthy: Book) -> None:
+    assert ask("--model", HAIKU, "-o", "s.jsonl", book=healthy).returncode == 0
+    done = ask("--model", MINI, "-o", "s.jsonl", "--resume", book=healthy)
+    assert done.returncode == 2
+    assert "replay-other-settings" in done.stderr
+
+
+def test_a_fallback_answers_and_is_recorded_as_such(ask: Run, tmp_path: Path) -> None:
+    def broken(body: dict[str, Any], _before: int) -> Any:  # noqa: ANN401 - a Fault
+        return Fault(503) if body["model"].startswith("gpt") else HEALTHY
+
+    with streaming(broken) as book:
+        done = ask("--model", MINI, "--model", HAIKU, "-o", "s.jsonl", "--max-attempts", "1",
+                   "--concurrency", "1", book=book)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "answered by a fallback" in done.stdout
+    # The document cannot move to OpenAI's API: not sent, and said.
+    assert "replay-document" in done.stdout or "a document does not move" in done.stdout
+    first = [s for s in spans(tmp_path / "s.jsonl") if s["parentSpanId"]][:2]
+    assert [span["name"] for span in first] == ["chat gpt-4.1-mini", "chat claude-haiku-4-5"]
+    assert first[1]["links"][0]["spanId"] == first[0]["spanId"]
+
+
+def test_providers_that_fail_prompt_after_prompt_end_the_run(ask: Run) -> None:
+    with streaming(lambda _body, _before: Fault(401, "authentication_error")) as book:
+        done = ask("--model", HAIKU, "-o", "s.jsonl", "--concurrency", "1", book=book)
+    assert done.returncode in {0, 5}
+    assert "Traceback" not in done.stderr
+
+
+def test_another_system_prompt_is_a_prompt_version(ask: Run, healthy: Book, tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("Be long.")
+    done = ask("--model", HAIKU, "--system", "new.txt", "-o", "s.jsonl", book=healthy)
+    assert done.returncode == 0, done.stderr
+    assert {body["system"] for body in healthy.bodies} == {"Be long."}
+
+
+def test_a_sample_keeps_the_shares_of_the_task_classes(ask: Run, healthy: Book) -> None:
+    done = ask("--model", HAIKU, "--sample", "4", "-o", "s.jsonl", book=healthy)
+    assert done.returncode == 0, done.stderr
+    assert len(healthy.asked) == 4
+    texts = [str(body["messages"][0]["content"]) for body in healthy.bodies]
+    odd = [text for text in texts if text[-1] in "13" or "document" in text]
+    assert len(odd) == 2
+
+
+def test_a_dry_run_sends_nothing_and_needs_no_key(ask: Run, healthy: Book) -> None:
+    done = ask("--model", HAIKU, "--dry-run", book=healthy, env={})
+    assert done.returncode == 0, done.stderr
+    assert "nothing was sent" in done.stdout
+    assert healthy.asked == []
+
+
+@pytest.mark.parametrize(
+    ("options", "slug"),
+    [
+        ((), "replay-no-model"),
+        (("--model", "claude"), "replay-bad-model"),
+        (("--model", "mistral/x"), "replay-bad-model"),
+        (("--model", HAIKU, "--base-url", "http://x"), "replay-bad-url"),
+        (("--model", HAIKU, "-o", "-"), "replay-to-stdout"),
+        (("--model", HAIKU), "replay-no-output"),
+        (("--model", "anthropic/claude-none", "-o", "s.jsonl"), "price-unknown-model"),
+        (("--model", HAIKU, "--system", "none.txt", "-o", "s.jsonl"), "prompt-unreadable"),
+    ],
+)
+def test_a_refusal_is_one_sentence(ask: Run, options: tuple[str, ...], slug: str) -> None:
+    done = ask(*options)
+    assert done.returncode in {2, 3}
+    assert done.stderr.startswith(f"llmops: error[{slug}]"), done.stderr
+
+
+def test_a_missing_key_is_named(ask: Run) -> None:
+    done = ask("--model", HAIKU, "-o", "s.jsonl", env={})
+    assert done.returncode == 2
+    assert "ANTHROPIC_API_KEY" in done.stderr

@@ -1,0 +1,71 @@
+"""A plan of speculation as settings of vLLM and SGLang."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from llmops_cli.exports import SPECULATION_EXPORTS
+from llmops_cli.speculation.settings import SpeculationPlan
+
+PLAN = SpeculationPlan(
+    decision="pass", target="Llama-3.1-8B", gpu="H100", tensor_parallel=1, draft="eagle",
+    kind="chain", method="eagle3", model="org/eagle3", drafted_tokens=3, off_above=64, levels=(),
+    schedule=((1, 64, 3), (65, 512, 0)), speedup=1.5, speedup_low=1.3, speedup_high=1.7,
+)  # fmt: skip
+
+
+def test_vllm_drafts_up_to_the_break_even_batch_and_not_above() -> None:
+    config = yaml.safe_load(SPECULATION_EXPORTS["vllm"](PLAN))["speculative_config"]
+    assert config == {
+        "method": "eagle3",
+        "model": "org/eagle3",
+        "num_speculative_tokens": 3,
+        "num_speculative_tokens_per_batch_size": [[1, 64, 3], [65, 4096, 0]],
+    }
+
+
+def test_vllm_is_told_nothing_of_batches_where_it_always_pays() -> None:
+    config = yaml.safe_load(SPECULATION_EXPORTS["vllm"](replace(PLAN, off_above=None)))
+    assert "num_speculative_tokens_per_batch_size" not in config["speculative_config"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [("ngram", "ngram"), ("chain", "draft_model"), ("parallel", "medusa"), ("tree", "eagle")],
+)
+def test_vllm_has_a_method_for_every_kind(kind: str, method: str) -> None:
+    text = SPECULATION_EXPORTS["vllm"](replace(PLAN, kind=kind, method=""))
+    assert yaml.safe_load(text)["speculative_config"]["method"] == method
+
+
+def test_what_does_not_pay_is_left_out() -> None:
+    never = replace(PLAN, off_above=0)
+    assert yaml.safe_load(SPECULATION_EXPORTS["vllm"](never)) == {"speculative_config": None}
+    assert yaml.safe_load(SPECULATION_EXPORTS["sglang"](never)) == {}
+
+
+def test_sglang_verifies_one_token_more_than_it_drafts() -> None:
+    text = SPECULATION_EXPORTS["sglang"](PLAN)
+    assert yaml.safe_load(text) == {
+        "speculative-algorithm": "EAGLE3",
+        "speculative-draft-model-path": "org/eagle3",
+        "speculative-num-steps": 3,
+        "speculative-eagle-topk": 1,
+        "speculative-num-draft-tokens": 4,
+    }
+    assert "above 64 running requests" in text
+
+
+def test_sglang_looks_up_without_steps() -> None:
+    lookup = replace(PLAN, kind="ngram", method="", model="")
+    assert yaml.safe_load(SPECULATION_EXPORTS["sglang"](lookup)) == {
+        "speculative-algorithm": "NGRAM",
+        "speculative-num-draft-tokens": 4,
+    }
+
+
+def test_sglang_takes_the_trees_nodes() -> None:
+    tree = replace(PLAN, kind="tree", method="eagle", levels=(4, 8, 4))
+    found = yaml.safe_load(SPECULATION_EXPORTS["sglang"](tree))
+    assert (found["speculative-eagle-topk"], found["speculative-num-draft-tokens"]) == (4, 17)
