@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["judge_collect", "register"]
 
 _DEFAULT_CAP_USD = 1.0
+_LONGEST_BACKOFF_S = 16.0
 
 
 def judge_collect(
@@ -152,7 +153,8 @@ def judge_collect(
     Also spelled `llmops judge-collect`.
     """
     from llmops_cli.cli.judge_rows import Wanted, judge_rows
-    from llmops_cli.live import RetryPolicy, Settings
+    from llmops_cli.failover.policy import Backoff
+    from llmops_cli.live import Settings
     from llmops_cli.traffic.quarantine import Quarantine
     from llmops_cli.traffic.sources import resolve
 
@@ -166,7 +168,7 @@ def judge_collect(
         max_output_tokens=max_output_tokens,
         structured=structured,
         concurrency=concurrency,
-        retries=RetryPolicy(attempts=max_attempts),
+        retries=Backoff(attempts=max_attempts, longest_backoff_s=_LONGEST_BACKOFF_S),
         keep_content=keep_content,
     )
     names = {ours: theirs for ours, theirs in (("id", id_column), ("gold", gold)) if theirs}

@@ -18,7 +18,6 @@ from llmops_cli.live.replaying import (
     Target,
     replay_prompts,
 )
-from llmops_cli.live.retrying import RetryPolicy
 from llmops_cli.live.shadow_spans import ShadowFile
 
 __all__ = [
@@ -37,7 +36,6 @@ __all__ = [
     "ReplayOutcome",
     "ReplaySettings",
     "Request",
-    "RetryPolicy",
     "Row",
     "Settings",
     "ShadowFile",

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from llmops_cli.failover.policy import Backoff
 from llmops_cli.live.budget import Budget
 from llmops_cli.live.completions import Client, Completion, Failure, Request
 from llmops_cli.live.estimates import largest_usage
 from llmops_cli.live.recording import Attempt
-from llmops_cli.live.retrying import RetryPolicy
 
 __all__ = ["Asker", "Reply"]
 
@@ -52,7 +52,7 @@ class Asker:
 
     client: Client
     budget: Budget
-    retries: RetryPolicy
+    retries: Backoff
     stopping: Callable[[], bool]
     draw: Callable[[], float] = field(default=random.random)
 
@@ -67,10 +67,15 @@ class Asker:
             outcome = attempts[-1].outcome
             if isinstance(outcome, Completion):
                 return Reply(tuple(attempts), completion=outcome)
-            wait = self.retries.wait_s(len(attempts), outcome, self.draw())
+            wait = self._wait_s(len(attempts), outcome)
             if wait is None or self.stopping():
                 return Reply(tuple(attempts), failure=outcome)
             await asyncio.sleep(wait)
+
+    def _wait_s(self, made: int, failure: Failure) -> float | None:
+        if not failure.retryable:
+            return None
+        return self.retries.wait_s(made, failure.retry_after_s, self.draw())
 
     async def _attempt(self, request: Request, most: float) -> Attempt:
         started, clock = time.time_ns(), time.monotonic_ns()

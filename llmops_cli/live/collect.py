@@ -8,13 +8,13 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Any
 
+from llmops_cli.failover.policy import Backoff
 from llmops_cli.live.asking import Asker, Reply
 from llmops_cli.live.budget import Budget
 from llmops_cli.live.completions import Client, Failure, Request
 from llmops_cli.live.journal import Asked, Journal
 from llmops_cli.live.prompts import UNPARSABLE, Template, read_verdict, verdict_schema
 from llmops_cli.live.recording import CONFIDENCE, ORDER, ROW, VERDICT, Recorder, RowTrace
-from llmops_cli.live.retrying import RetryPolicy
 from llmops_cli.live.verdicts import about_row, decision, evaluations
 
 __all__ = ["Outcome", "Row", "Settings", "Stop", "collect_verdicts"]
@@ -63,7 +63,7 @@ class Settings:
     max_output_tokens: int = 1024
     structured: bool = True
     concurrency: int = 4
-    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    retries: Backoff = field(default_factory=Backoff)
     give_up_after: int = 5
     keep_content: bool = False
 

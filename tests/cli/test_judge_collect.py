@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-from llmops_cli.cli.app import main
-
 PROVIDER = run_path(str(Path(__file__).parents[1] / "live" / "provider.py"))
 serving, Act, KEY = PROVIDER["serving"], PROVIDER["Act"], PROVIDER["KEY"]
 
@@ -27,25 +25,6 @@ ROWS = "id,question,answer,gold,cluster\n" + "".join(
     for i in range(12)
 )
 ENV = {"ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY, "ANTHROPIC_LOG": "", "OPENAI_LOG": ""}
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run ``llmops`` in this process, where the SDKs are imported once: a start costs a second."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("LLMOPS_")]:
-        monkeypatch.delenv(name)
-
-    def run(*arguments: str, env: dict[str, str] | None = None) -> CompletedProcess[str]:
-        for name, value in (env or {}).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["llmops", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        said = capfd.readouterr()
-        return CompletedProcess(arguments, caught.value.code, said.out, said.err)
-
-    return run
 
 
 @pytest.fixture

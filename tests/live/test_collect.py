@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from llmops_cli import audit_traces, read_calls
 from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.failover.policy import Backoff
 from llmops_cli.live import (
     PAIR,
     QUALITY,
@@ -26,7 +27,6 @@ from llmops_cli.live import (
     Journal,
     Outcome,
     Request,
-    RetryPolicy,
     Row,
     Settings,
     Stop,
@@ -41,7 +41,7 @@ from llmops_cli.traffic.decisions import read_decisions
 PROVIDER = run_path(str(Path(__file__).with_name("provider.py")))
 serving, Act, KEY = PROVIDER["serving"], PROVIDER["Act"], PROVIDER["KEY"]
 
-FAST = RetryPolicy(attempts=3, first_wait_s=0.001)
+FAST = Backoff(attempts=3, first_wait_s=0.001)
 BOTH = pytest.mark.parametrize("provider", ["anthropic", "openai"])
 
 
