@@ -93,6 +93,7 @@ def test_litellm_without_breaker_or_backup() -> None:
     assert "fallbacks" not in found["router_settings"]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_litellms_own_router_takes_the_configuration(plan: FailoverPlan) -> None:
     router = pytest.importorskip("litellm", reason="litellm is not installed").Router
     found = yaml.safe_load(FAILOVER_EXPORTS["litellm"](plan).text)
