@@ -4,6 +4,8 @@
 command that begins with ``judge-``; a log of that name is ``./plan``.
 """
 
+import gc
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +21,7 @@ from llmops_cli.report import Finding
 
 if TYPE_CHECKING:
     from llmops_cli.traffic import BadRow
+    from llmops_cli.traffic.decisions import LabelSet
 
 __all__ = ["judge_eval", "register"]
 
@@ -150,6 +153,7 @@ def judge_eval(
 
     `llmops judge-eval plan` says how many labels that takes.
     """
+    _start_lean()
     from llmops_cli.judge import JudgeParameters
     from llmops_cli.judge import judge_eval as evaluate
     from llmops_cli.traffic.decisions import read_decisions
@@ -179,6 +183,8 @@ def judge_eval(
         if earlier
         else None
     )
+    if before is not None:
+        _require_same_kind(before.labels, labels, before.files)
     report = evaluate(
         decisions.columns,
         asked.of(labels.kind, labels.names),
@@ -188,6 +194,27 @@ def judge_eval(
         earlier=before.columns if before else None,
     )
     finish(report, shared)
+
+
+def _start_lean() -> None:
+    """Before numpy is loaded: a tenth of a short run goes to threads and garbage it has none of."""
+    # Sums come out the same on any number of cores, too.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.disable()
+
+
+def _require_same_kind(before: "LabelSet", now: "LabelSet", files: Sequence[str]) -> None:
+    if (before.kind, before.names) == (now.kind, now.names):
+        return
+    words = {"binary": "yes and no", "pairwise": "the better of two answers"}
+    then, here = (words.get(each.kind, ", ".join(each.names)) for each in (before, now))
+    raise LlmopsError(
+        "judge-earlier-differs",
+        f"the verdicts of the earlier log are {then}, those of this one {here}",
+        hint="compare logs of one judge",
+        file=", ".join(files[:2]),
+        field="judge",
+    )
 
 
 def _unparsable(rows: "Sequence[BadRow]") -> tuple[Finding, ...]:

@@ -1,6 +1,5 @@
 """One run of judge-collect: the client, the journal and the progress bar brought together."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +72,8 @@ def collect(
 
 
 def _run(plan: Plan, client: "Client", shared: Shared) -> "Outcome":
+    import asyncio  # every command loads this module, and only this one talks to a server
+
     from llmops_cli.cli.progress import counting
     from llmops_cli.live import Budget, Journal, collect_verdicts
 

@@ -1,5 +1,6 @@
 """Agreement beyond the bare share: what chance, the commoner class and distance take off it."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -7,7 +8,8 @@ import numpy.typing as npt
 
 from llmops_cli.judge.cases import Cases
 from llmops_cli.judge.model import JudgeParameters
-from llmops_cli.judge.reliability import estimate, rate
+from llmops_cli.judge.reliability import estimate, share
+from llmops_cli.judge.weighted import table_interval
 from llmops_cli.report import Measure
 from llmops_cli.stats.agreement import Confusion
 from llmops_cli.stats.balanced_agreement import (
@@ -18,7 +20,11 @@ from llmops_cli.stats.balanced_agreement import (
 )
 from llmops_cli.stats.informedness import informedness
 from llmops_cli.stats.intervals import Interval
-from llmops_cli.stats.krippendorff import krippendorff_alpha, krippendorff_interval
+from llmops_cli.stats.krippendorff import (
+    krippendorff_alpha,
+    krippendorff_interval,
+    krippendorff_of_two,
+)
 from llmops_cli.stats.ordinal_agreement import (
     mean_cost,
     quadratic_weights,
@@ -83,12 +89,14 @@ def agreement(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
 def cost_error(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
     """How often the judge routes too cheap or too dear, and what an error costs on average."""
     costs = _costs(len(given.names), parameters)
-    table = given.table[:-1]
-    labelled, level = int(given.table.sum()), parameters.level
-    cheaper, dearer = _cheaper(len(given.names)), _cheaper(len(given.names)).T
+    known, cheaper = given.labelled, np.zeros(len(given.gold), np.bool_)
+    dearer = cheaper.copy()
+    pairs = given.judge[given.answered], given.gold[given.answered]
+    cheaper[given.answered] = _cheaper(len(given.names))[pairs] == 1
+    dearer[given.answered] = _cheaper(len(given.names)).T[pairs] == 1
     return (
-        rate("under_routed", "routed too cheap", int((table * cheaper).sum()), labelled, level),
-        rate("over_routed", "routed too dear", int((table * dearer).sum()), labelled, level),
+        share(("under_routed", "routed too cheap"), given, (known, cheaper), parameters),
+        share(("over_routed", "routed too dear"), given, (known, dearer), parameters),
         _measure(
             ("cost_weighted_error", "cost-weighted error"), given, parameters,
             lambda tables: mean_cost(tables, costs), None,
@@ -135,9 +143,9 @@ def _measure(
     statistic: Statistic,
     exact: Exact | None,
 ) -> Measure:
-    table, level = given.table[:-1], parameters.level
-    n = int(table.sum())
-    value = float(statistic(table[None].astype(np.float64))[0]) if n else float("nan")
+    table, level = given.pairs, parameters.level
+    n = int(given.answered.sum())
+    value = float(statistic(table[None])[0]) if n else float("nan")
     if not np.isfinite(value):
         return estimate(
             *names, None, None, level=level, n=n, unit="",
@@ -150,6 +158,9 @@ def _measure(
 def _interval(
     given: Cases, parameters: JudgeParameters, statistic: Statistic, exact: Exact | None
 ) -> tuple[Interval | None, str]:
+    if given.weights is not None:
+        found = table_interval(given, statistic, given.pairs, parameters.level)
+        return found, "weighted by 1 / propensity; linearised"
     table, level, seed = given.table[:-1], parameters.level, parameters.seed
     clusters = given.cluster_tables
     if clusters is None and exact is not None:
@@ -171,6 +182,10 @@ def _interval(
 
 def _alpha(given: Cases, parameters: JudgeParameters) -> Measure:
     scale = "ordinal" if parameters.kind == "tiers" else "nominal"
+    if given.weights is not None:
+        names = "krippendorff_alpha", f"Krippendorff's alpha, {scale}"
+        of_two = functools.partial(krippendorff_of_two, scale=scale)
+        return _measure(names, given, parameters, of_two, None)
     ratings = np.stack([given.judge, given.gold]).astype(np.float64)
     ratings[ratings == given.missing] = np.nan
     ratings = ratings[:, given.answered]

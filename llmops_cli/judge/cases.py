@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from llmops_cli.errors import LlmopsError
+from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.stats.bootstrap import cluster_sums
 
@@ -115,6 +115,18 @@ class Cases:
         with np.errstate(divide="ignore"):
             return 1 / chance
 
+    @property
+    def pairs(self) -> Floats:
+        """``(k, k)`` counts of verdict by truth, weighted where propensities are logged.
+
+        Weighted ones add up to the number of rows.
+        """
+        k, rows = len(self.names), self.answered
+        weights = None if self.weights is None else self.weights[rows]
+        codes = self.judge[rows] * k + self.gold[rows]
+        counts = np.bincount(codes, weights, minlength=k * k).reshape(k, k).astype(np.float64)
+        return counts if weights is None else counts * (len(codes) / max(counts.sum(), 1e-300))
+
     def sums(self, values: Floats, rows: npt.NDArray[np.bool_] | None = None) -> Floats:
         """``(G, 2)`` sum and number of some rows' values by cluster; every row its own without.
 
@@ -154,9 +166,10 @@ def renumbered(codes: Ints) -> Ints:
 
 def numbered(names: npt.NDArray[np.object_]) -> tuple[list[Any], Ints]:
     """Distinct names in the order of their first row, and the number of each row's name."""
-    known: dict[Any, int] = {}
-    codes = [known.setdefault(name, len(known)) for name in names.tolist()]
-    return list(known), np.array(codes, np.int64)
+    rows = names.tolist()
+    distinct = list(dict.fromkeys(rows))
+    known = {name: code for code, name in enumerate(distinct)}
+    return distinct, np.fromiter(map(known.__getitem__, rows), np.int64, len(rows))
 
 
 def cases(
@@ -165,9 +178,12 @@ def cases(
     """The decisions with verdict and truth in place.
 
     Raises:
-        LlmopsError: ``judge-no-cut`` for scores outside [0, 1] without a cut.
+        LlmopsError: ``judge-no-cut`` for scores outside [0, 1] without a cut, and
+            ``judge-nothing-to-cut`` for a cut without scores to make verdicts of.
     """
     columns = {str(name): np.asarray(values) for name, values in decisions.items()}
+    if given.cut is not None and not ("score" in columns and "judge" not in columns):
+        raise _nothing_to_cut(given.cut, "judge" in columns)
     if "judge" not in columns and "score" in columns:
         columns["judge"] = _cut(columns["score"].astype(np.float64), given.cut)
     if given.kind == "pairwise" and "judge_swapped" in columns:
@@ -226,6 +242,17 @@ def _cut(scores: Floats, cut: float | None) -> Ints:
             )
         cut = 0.5
     return np.where(known, (scores >= cut).astype(np.int64), 2)
+
+
+def _nothing_to_cut(cut: float, judged: bool) -> LlmopsError:  # noqa: FBT001 - one of two sentences
+    return LlmopsError(
+        "judge-nothing-to-cut",
+        f"--cut {cut:g} cuts a score into verdicts, and this log "
+        + ("has verdicts already" if judged else "has no score"),
+        hint="leave --cut out, or the column of verdicts" if judged else "name it with --score",
+        field="score",
+        exit_code=ExitCode.USAGE,
+    )
 
 
 def _codes(column: npt.NDArray[Any] | None, rows: int, missing: int) -> Ints:

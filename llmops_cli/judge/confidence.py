@@ -9,7 +9,7 @@ import numpy.typing as npt
 from llmops_cli.judge.cases import Cases
 from llmops_cli.judge.clustered import ratio_interval
 from llmops_cli.judge.model import JudgeParameters
-from llmops_cli.judge.reliability import estimate, rate
+from llmops_cli.judge.reliability import estimate, share
 from llmops_cli.report import Column, Measure, Series, Table
 from llmops_cli.stats.calibration import (
     brier_split,
@@ -43,11 +43,14 @@ def coverage(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
     labelled, answered = int(given.table.sum()), int(given.table[:-1].sum())
     if labelled == answered:
         return ()
-    right, level = int(given.right.sum()), parameters.level
+    known, right = given.labelled, given.judge == given.gold
     return (
-        rate("coverage", "verdict given", answered, labelled, level),
-        rate("selective_accuracy", "accuracy where a verdict is given", right, answered, level),
-    )
+        share(("coverage", "verdict given"), given, (known, given.answered), parameters),
+        share(
+            ("selective_accuracy", "accuracy where a verdict is given"), given,
+            (given.answered, right), parameters,
+        ),
+    )  # fmt: skip
 
 
 def stated(given: Cases, parameters: JudgeParameters) -> Stated | None:
@@ -56,6 +59,8 @@ def stated(given: Cases, parameters: JudgeParameters) -> Stated | None:
     if found is None:
         return None
     what, rows, probability, outcome = found
+    # What the labelled rows were drawn for is not undone here, and must not look as if it were.
+    what += "" if given.weights is None else ", labelled rows unweighted"
     gap, chance = calibration_error(probability, outcome)
     split = brier_split(probability, outcome)
     z = spiegelhalter(probability, outcome)
@@ -139,15 +144,15 @@ def _surer(given: Cases) -> Floats | None:
 def _risk(
     given: Cases, surer: Floats, parameters: JudgeParameters
 ) -> tuple[tuple[Measure, ...], tuple[Series, ...]]:
-    wrong = 1 - given.right
+    wrong, uneven = 1 - given.right, "" if given.weights is None else ", labelled rows unweighted"
     found, size = risk_coverage(surer, wrong), (len(surer), parameters.level)
     area, excess = risk_coverage_intervals(
         surer, wrong, given.labelled_clusters, level=parameters.level, seed=parameters.seed
     ) or (None, None)
     measures = (
-        _estimated("risk_coverage_area", "area under risk and coverage", found.area, area, size,
-                   "mean error over all coverages, surest first (AURC); bootstrap"),
-        _estimated("risk_coverage_excess", "of it, by a wrong order of sureness",
+        _estimated("risk_coverage_area", f"area under risk and coverage{uneven}", found.area,
+                   area, size, "mean error over all coverages, surest first (AURC); bootstrap"),
+        _estimated("risk_coverage_excess", f"of it, by a wrong order of sureness{uneven}",
                    found.excess_area, excess, size,
                    "area less that of a judge who knows when it is right; bootstrap"),
     )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from llmops_cli.judge.cases import Cases
 from llmops_cli.judge.clustered import difference_interval
 from llmops_cli.judge.model import JudgeParameters
-from llmops_cli.judge.reliability import estimate, rate
+from llmops_cli.judge.reliability import estimate, share
 from llmops_cli.judge.thresholds import best_cut, cut_scores
 from llmops_cli.judge.weighted import effective_rows
 from llmops_cli.report import Finding, Measure
@@ -106,27 +106,29 @@ def _p_value(then: Share, here: Share) -> float:
 def _cuts(earlier: Cases, now: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
     weights = (parameters.under_cost, parameters.over_cost)
     known = [_scored(part) for part in (earlier, now)]
-    if any(part is None for part in known):
+    # A cut of a score means nothing on a confidence.
+    alike = ("score" in earlier.columns) == ("score" in now.columns)
+    if not alike or any(part is None for part in known):
         return ()
-    (old_scores, old_gold), (scores, gold) = (part for part in known if part is not None)
-    cut = best_cut(old_scores, old_gold, weights)
-    hits = int(((scores >= cut) == gold).sum())
+    (old_scores, old_gold, _), (scores, gold, rows) = (part for part in known if part is not None)
+    cut, right = best_cut(old_scores, old_gold, weights), np.zeros(len(rows), np.bool_)
+    right[rows] = (scores >= cut) == gold
     return (
         Measure(name="earlier_cut", label="best cut of the earlier log", value=cut,
                 n=len(old_gold), method="least cost of errors"),
-        rate("earlier_cut_accuracy", "its accuracy on this log", hits, len(gold),
-             parameters.level),
+        share(("earlier_cut_accuracy", "its accuracy on this log"), now, (rows, right),
+              parameters),
     )  # fmt: skip
 
 
-def _scored(given: Cases) -> tuple[Floats, npt.NDArray[np.int64]] | None:
+def _scored(given: Cases) -> tuple[Floats, npt.NDArray[np.int64], Rows] | None:
     scores = cut_scores(given)
     if scores is None:
         return None
     rows = given.labelled & np.isfinite(scores)
     if len(np.unique(given.gold[rows])) < _FEW:
         return None
-    return scores[rows], given.gold[rows]
+    return scores[rows], given.gold[rows], rows
 
 
 def _finding(measure: Measure) -> Finding:

@@ -151,7 +151,8 @@ def following(given: Cases, counts: Tally, parameters: JudgeParameters) -> tuple
     gained, lost = int(routed[1, 1, 0]), int(routed[1, 0, 1])
     weak, strong = outcomes(given)
     rows = given.weighable((given.judge < _FEW) & (weak < _FEW) & (strong < _FEW))
-    if not rows.any():
+    n = int(rows.sum())
+    if n == 0:
         return ()
     followed = np.where(given.judge == 1, weak, strong)
     means = (

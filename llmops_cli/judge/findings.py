@@ -28,8 +28,30 @@ def own_findings(
         _gold_from_outcome(given),
         _unlabelled(given),
         _without_confidence(given),
+        *_unused(given, parameters),
     )
     return tuple(item for item in candidates if item is not None)
+
+
+def _unused(given: Cases, parameters: JudgeParameters) -> tuple[Finding, ...]:
+    """Options that were given and change nothing here, so that nobody takes them for applied."""
+    costs = (parameters.under_cost, parameters.over_cost) != (1.0, 1.0)
+    one_task = "task" not in given.columns or len(set(given.texts("task").tolist())) == 1
+    control, pair = parameters.multiplicity, {"weak_correct", "strong_correct"}
+    named = (
+        ("--under-cost and --over-cost", costs and parameters.kind == "pairwise",
+         "in a pair no answer is the cheaper one"),
+        (f"--multiplicity {control}", control != "holm" and one_task,
+         "there is no column of tasks, or one task alone"),
+        ("the outcomes of a weak and a strong model",
+         parameters.kind != "binary" and bool(pair & given.columns.keys()),
+         "the verdicts are no yes and no about the weak one's answer"),
+    )  # fmt: skip
+    return tuple(
+        Finding(slug="judge-option-unused", severity="note", message=f"unused: {option}; {why}")
+        for option, unused, why in named
+        if unused
+    )
 
 
 def _no_outcomes(parameters: JudgeParameters, even: BreakEven | None) -> Finding | None:

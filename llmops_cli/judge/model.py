@@ -98,6 +98,15 @@ class JudgeParameters:
                 "the two accuracies must lie between 0 and 1, the lower one first",
                 "0.78,0.85",
             )
+        if self.cut is not None and not math.isfinite(self.cut):
+            raise usage("judge-bad-cut", f"--cut {self.cut:g} is no score", "0.5 is")
+        if self.sprt is not None and (self.sequential or self.against == "break-even"):
+            other = "--sequential" if self.sequential else "--against break-even"
+            raise usage(
+                "judge-two-gates",
+                f"--sprt takes the place of the threshold, and {other} asks for another gate",
+                "give one of the two",
+            )
         if self.kind == "tiers" and len(self.tiers) < 2:  # noqa: PLR2004 - one tier is no choice
             raise usage("judge-bad-tiers", "there are fewer than two tiers", "name them all")
 

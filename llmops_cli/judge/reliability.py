@@ -13,7 +13,7 @@ from llmops_cli.stats.bootstrap import bootstrap_ratio
 from llmops_cli.stats.clustering import Clustering, clustered_share_interval, clustering
 from llmops_cli.stats.intervals import Interval, clopper_pearson, wilson
 
-__all__ = ["Accuracy", "accuracy", "estimate", "rate", "rates"]
+__all__ = ["Accuracy", "accuracy", "estimate", "rate", "rates", "share"]
 
 _FEW = 2
 _WHOLE = Interval(0.0, 1.0)
@@ -169,29 +169,43 @@ def rates(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
     """Sensitivity, specificity, the two predictive values: with clusters, over whole ones."""
     judge, gold = given.judge, given.gold
     return (
-        _share("sensitivity", "sensitivity (TPR)", given, (gold == 1, judge == 1), parameters),
-        _share("specificity", "specificity (TNR)", given, (gold == 0, judge == 0), parameters),
-        _share(
-            "precision", "accepted and right (precision)", given,
+        share(
+            ("sensitivity", "sensitivity (TPR)"), given, (gold == 1, judge == 1), parameters
+        ),
+        share(
+            ("specificity", "specificity (TNR)"), given, (gold == 0, judge == 0), parameters
+        ),
+        share(
+            ("precision", "accepted and right (precision)"), given,
             (given.labelled & (judge == 1), gold == 1), parameters,
         ),
-        _share(
-            "negative_predictive_value", "escalated and rightly so", given,
+        share(
+            ("negative_predictive_value", "escalated and rightly so"), given,
             (given.labelled & (judge == 0), gold == 0), parameters,
         ),
     )  # fmt: skip
 
 
-def _share(
-    name: str,
-    label: str,
+def share(
+    names: tuple[str, str],
     given: Cases,
     part: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
     parameters: JudgeParameters,
+    *,
+    weighted: bool = True,
 ) -> Measure:
-    rows, hits = part
+    """Of some rows the share that has something, with an interval that respects clusters.
+
+    Args:
+        names: of the measure, and for the reader.
+        given: the decisions.
+        part: ``(n,)`` which rows, and which of all rows have it.
+        parameters: level and seed.
+        weighted: whether the rows are labelled ones, which propensities speak of.
+    """
+    (name, label), (rows, hits) = names, part
     plain = rate(name, label, int((rows & hits).sum()), int(rows.sum()), parameters.level)
-    if given.weights is not None and plain.n:
+    if weighted and given.weights is not None and plain.n:
         found = hits[rows].astype(np.float64)
         return estimate(
             name, label, given.mean(found, rows),
@@ -200,10 +214,17 @@ def _share(
         )  # fmt: skip
     if given.clusters is None or not plain.n or plain.value is None:
         return plain
-    sums = given.sums(hits[rows].astype(np.float64), rows)
-    own = wilson(int((rows & hits).sum()), int(rows.sum()), parameters.level)
-    interval = _widest(own, _resampled(sums, parameters.level, parameters.seed))
+    sums, successes = given.sums(hits[rows].astype(np.float64), rows), int((rows & hits).sum())
+    worth = clustering(sums) if len(sums) >= _FEW else None
+    interval = (
+        _WHOLE
+        if worth is None
+        else _widest(
+            wilson(successes, plain.n, parameters.level),
+            clustered_share_interval(successes, worth, parameters.level),
+        )
+    )
     return estimate(
-        name, label, plain.value, interval,
-        level=parameters.level, n=plain.n, method="wider of Wilson and cluster bootstrap",
+        name, label, plain.value, interval, level=parameters.level, n=plain.n,
+        method="wider of Wilson and exact at the effective sample size",
     )  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.errors import LlmopsError
@@ -22,7 +23,7 @@ from llmops_cli.judge.kernel import Tally, tally
 from llmops_cli.judge.log_audit import Audit, audit, refuse
 from llmops_cli.judge.model import JudgeParameters, usage
 from llmops_cli.judge.one_kind import ONE_KIND
-from llmops_cli.judge.reliability import Accuracy, accuracy, estimate, rate, rates
+from llmops_cli.judge.reliability import Accuracy, accuracy, estimate, rates, share
 from llmops_cli.judge.router_figures import arena_figure, curve_figures
 from llmops_cli.judge.spending import prices, spent_following
 from llmops_cli.judge.stability import positions, repeats, verbosity
@@ -152,6 +153,12 @@ def _plain(parameters: JudgeParameters) -> dict[str, Scalar]:
 
 def _refuse(result: _Evaluation) -> None:
     if result.even is None and result.parameters.against == "break-even":
+        if result.parameters.kind != "binary":
+            raise usage(
+                "judge-no-break-even",
+                "only a judge that says yes or no to the weak answer has a break-even",
+                "--against threshold",
+            )
         raise LlmopsError(
             "judge-no-outcomes",
             "the break-even needs both models' outcomes, and no row has them",
@@ -162,8 +169,8 @@ def _refuse(result: _Evaluation) -> None:
         raise LlmopsError(
             "judge-no-labels",
             "no decision has a truth to hold the judge against",
-            hint="fill the gold column for a random sample of decisions; verdicts that are tiers "
-            "with outcomes of their own need --tiers small,large",
+            hint="fill the gold column for a random sample of decisions, or name the outcomes: of "
+            "two models with --weak and --strong, of tiers with --tiers small,large",
             field="gold",
         )
 
@@ -239,11 +246,11 @@ def _by_kind(result: _Evaluation, routed: tuple[Measure, ...]) -> tuple[Measure,
     if parameters.kind == "binary":
         sensitivity, specificity, precision, negative = rates(given, parameters)
         return (
-            sensitivity, specificity, _majority(given, parameters.level),
+            sensitivity, specificity, _majority(given, parameters),
             kappa(given, parameters), *routed, precision, negative,
         )  # fmt: skip
     return (
-        _majority(given, parameters.level),
+        _majority(given, parameters),
         kappa(given, parameters),
         *(tier_measures(given, result.tiers, parameters) if result.tiers else ()),
         *positions(given, parameters),
@@ -258,10 +265,11 @@ def _accuracy(found: Accuracy, level: float) -> Measure:
     )  # fmt: skip
 
 
-def _majority(given: Cases, level: float) -> Measure:
-    counts = given.table.sum(axis=0)
-    larger, n = int(counts.max()), int(counts.sum())
-    return rate("majority_baseline", "always the commoner answer", larger, n, level)
+def _majority(given: Cases, parameters: JudgeParameters) -> Measure:
+    weights = None if given.weights is None else given.weights[given.labelled]
+    counts = np.bincount(given.gold[given.labelled], weights, minlength=len(given.names))
+    names, commoner = ("majority_baseline", "always the commoner answer"), int(counts.argmax())
+    return share(names, given, (given.labelled, given.gold == commoner), parameters)
 
 
 def _clustering(found: Accuracy) -> tuple[Measure, ...]:

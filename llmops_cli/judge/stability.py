@@ -6,7 +6,7 @@ import numpy.typing as npt
 from llmops_cli.judge.cases import Cases
 from llmops_cli.judge.clustered import ratio_interval
 from llmops_cli.judge.model import JudgeParameters
-from llmops_cli.judge.reliability import estimate, rate
+from llmops_cli.judge.reliability import estimate, share
 from llmops_cli.report import Measure
 from llmops_cli.stats.intervals import Interval
 
@@ -24,24 +24,23 @@ def positions(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
     Source:
         Position consistency and preference fairness: Shi et al. (2024), arXiv 2406.07791.
     """
-    level = parameters.level
     both = {"judge_first", "judge_swapped"} <= given.columns.keys()
     if parameters.kind != "pairwise" or not both:
         return ()
     first, second = (given.codes(name) for name in ("judge_first", "judge_swapped"))
     known = (first != given.missing) & (second != given.missing)
-    one, other = first[known], second[known]
-    same = int((one == other).sum())
     # A is shown first in the first order and last in the second one.
-    to_first = int(((one == 0) & (other == 1)).sum())
-    to_second = int(((one == 1) & (other == 0)).sum())
-    return (
-        rate("position_consistency", "same winner in both orders", same, len(one), level),
-        rate(
-            "first_preference", "flips that favour the first place", to_first,
-            to_first + to_second, level,
-        ),
-    )  # fmt: skip
+    to_first, to_second = (first == 0) & (second == 1), (first == 1) & (second == 0)
+    return tuple(
+        share(names, given, part, parameters, weighted=False)
+        for names, part in (
+            (("position_consistency", "same winner in both orders"), (known, first == second)),
+            (
+                ("first_preference", "flips that favour the first place"),
+                (to_first | to_second, to_first),
+            ),
+        )
+    )
 
 
 def repeats(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
@@ -88,11 +87,8 @@ def _longer_wins(given: Cases, parameters: JudgeParameters) -> Measure:
     longer = np.where(a > b, 0, np.where(b > a, 1, _TIE))
     # Where the shorter answer is better, the longer one can win by its length alone.
     tempted = given.answered & (given.gold < _TIE) & (longer == 1 - given.gold)
-    hits = int((given.judge == longer)[tempted].sum())
-    return rate(
-        "longer_wrongly_preferred", "longer answer wins though worse", hits,
-        int(tempted.sum()), parameters.level,
-    )  # fmt: skip
+    names = ("longer_wrongly_preferred", "longer answer wins though worse")
+    return share(names, given, (tempted, given.judge == longer), parameters)
 
 
 def _longer_accepted(given: Cases, parameters: JudgeParameters) -> Measure:

@@ -5,10 +5,11 @@ import numpy.typing as npt
 
 from llmops_cli.judge.cases import Cases, numbered
 from llmops_cli.judge.model import JudgeParameters
+from llmops_cli.judge.weighted import effective_rows, weighted_interval
 from llmops_cli.report import Column, Scalar, Table
 from llmops_cli.stats.beta import beta_below
-from llmops_cli.stats.clustering import clustering
-from llmops_cli.stats.intervals import clopper_pearson, wilson
+from llmops_cli.stats.clustering import clustered_share_interval, clustering
+from llmops_cli.stats.intervals import Interval, clopper_pearson, wilson
 from llmops_cli.stats.multiplicity import benjamini_hochberg, holm
 
 __all__ = ["confusion", "recalls", "tasks"]
@@ -55,8 +56,8 @@ def recalls(given: Cases, level: float) -> Table:
     for code, name in enumerate(given.names):
         hits, n = int(given.table[code, code]), int(given.table[:, code].sum())
         if n:
-            around = clopper_pearson(hits, n, level)
-            rows.append((name, n, hits / n, around.low, around.high))
+            value, around = _found(given, code, (hits, n), level)
+            rows.append((name, n, value, around.low, around.high))
         else:
             rows.append((name, 0, None, None, None))
     return Table(
@@ -70,8 +71,33 @@ def recalls(given: Cases, level: float) -> Table:
             Column(name="high", label="high", unit="share"),
         ),
         rows=tuple(rows),
-        note=f"Clopper-Pearson intervals, {100 * level:g} %; a class without labels is unknown",
+        note=f"{_intervals_of(given, 'Clopper-Pearson')}, {100 * level:g} %; a class without "
+        "labels is unknown",
     )
+
+
+def _found(
+    given: Cases, code: int, counts: tuple[int, int], level: float
+) -> tuple[float, Interval]:
+    (hits, n), rows = counts, given.gold == code
+    found = (given.judge == code)[rows].astype(np.float64)
+    if given.weights is not None:
+        return given.mean(found, rows), weighted_interval(given, found, rows, level)
+    if given.clusters is None:
+        return hits / n, clopper_pearson(hits, n, level)
+    return hits / n, _of_clusters(given.sums(found, rows), hits, level)
+
+
+def _of_clusters(sums: npt.NDArray[np.float64], hits: int, level: float) -> Interval:
+    # One cluster says nothing about another.
+    few = len(sums) < _FEW
+    return Interval(0.0, 1.0) if few else clustered_share_interval(hits, clustering(sums), level)
+
+
+def _intervals_of(given: Cases, alone: str) -> str:
+    if given.weights is not None:
+        return "weighted by 1 / propensity; intervals at the effective sample size"
+    return f"{alone} intervals" if given.clusters is None else "intervals over clusters"
 
 
 def tasks(given: Cases, parameters: JudgeParameters) -> Table | None:
@@ -103,7 +129,8 @@ def tasks(given: Cases, parameters: JudgeParameters) -> Table | None:
         title="By task",
         columns=tuple(columns),
         rows=rows,
-        note=f"Wilson intervals, {100 * parameters.level:g} %, each task alone; above or below "
+        note=f"{_intervals_of(given, 'Wilson')}, {100 * parameters.level:g} %, each task alone; "
+        "above or below "
         f"over all tasks together ({control[parameters.multiplicity]})",
     )
 
@@ -121,31 +148,44 @@ def _task(
     gold, judge = given.gold[rows], given.judge[rows]
     known = gold != given.missing
     right = (judge == gold)[known]
-    n, hits = int(known.sum()), int(right.sum())
+    n = int(known.sum())
     even = _break_even(given, rows)
     if not n:
         return (name, 0, None, None, None, None, even), (0.0, 0.0)
-    around = wilson(hits, n, parameters.level)
-    majority = float(np.bincount(gold[known]).max()) / n
-    effect = _effect(given, rows[known], right)
-    row = (name, n, hits / n, around.low, around.high, majority, even)
-    return row, (hits / effect, n / effect)
+    chosen = np.zeros(len(given.gold), np.bool_)
+    chosen[rows[known]] = True
+    value, around, effective = _accuracy(given, chosen, right, parameters.level)
+    weights = None if given.weights is None else given.weights[chosen]
+    truths = np.bincount(gold[known], weights)
+    majority = float(truths.max() / truths.sum())
+    row = (name, n, value, around.low, around.high, majority, even)
+    return row, (value * effective, effective)
 
 
-def _effect(given: Cases, rows: npt.NDArray[np.int64], right: npt.NDArray[np.bool_]) -> float:
+def _accuracy(
+    given: Cases, chosen: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_], level: float
+) -> tuple[float, Interval, float]:
+    """Share of right decisions of a task, its interval, and the independent rows it is worth."""
+    found, n, hits = right.astype(np.float64), len(right), int(right.sum())
+    if given.weights is not None:
+        value, size = given.mean(found, chosen), effective_rows(given, found, chosen)
+        return value, weighted_interval(given, found, chosen, level), size
     if given.clusters is None:
-        return 1.0
-    _, own = np.unique(given.clusters[rows], return_inverse=True)
-    sums = np.column_stack([np.bincount(own, weights=right), np.bincount(own)]).astype(np.float64)
-    return clustering(sums).design_effect if len(sums) >= _FEW else float(len(rows))
+        return hits / n, wilson(hits, n, level), float(n)
+    sums = given.sums(found, chosen)
+    effect = clustering(sums).design_effect if len(sums) >= _FEW else float(n)
+    return hits / n, _of_clusters(sums, hits, level), n / effect
 
 
 def _break_even(given: Cases, rows: npt.NDArray[np.int64]) -> float | None:
     if not {"weak_correct", "strong_correct"} <= given.columns.keys():
         return None
     weak, strong = (given.codes(name)[rows] for name in ("weak_correct", "strong_correct"))
-    only_strong = int(((weak == 0) & (strong == 1)).sum())
-    only_weak = int(((weak == 1) & (strong == 0)).sum())
+    weights = np.ones(len(rows))
+    if given.weights is not None:
+        weights = np.where(given.gold[rows] == given.missing, 0.0, given.weights[rows])
+    only_strong = float(weights[(weak == 0) & (strong == 1)].sum())
+    only_weak = float(weights[(weak == 1) & (strong == 0)].sum())
     both = only_strong + only_weak
     return only_strong / both if both else None
 

@@ -6,6 +6,7 @@ had a chance at all; where some had none, nothing is known about them and the ve
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,14 @@ from llmops_cli.report import Check, Finding, Measure, Verdict
 from llmops_cli.stats.clustering import effective_share_interval
 from llmops_cli.stats.intervals import Interval
 
-__all__ = ["effective_rows", "require_propensities", "support", "weighted_interval", "weighting"]
+__all__ = [
+    "effective_rows",
+    "require_propensities",
+    "support",
+    "table_interval",
+    "weighted_interval",
+    "weighting",
+]
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
@@ -60,6 +68,39 @@ def weighted_interval(given: Cases, hits: Floats, rows: Rows, level: float) -> I
     if linear is None:
         return Interval(0.0, 1.0)
     return Interval(max(min(exact.low, linear.low), 0.0), min(max(exact.high, linear.high), 1.0))
+
+
+def table_interval(
+    given: Cases, statistic: Callable[[Floats], Floats], table: Floats, level: float
+) -> Interval | None:
+    """Of a smooth figure of the weighted table of verdicts by truth.
+
+    Args:
+        given: the decisions.
+        statistic: maps ``(R, k, k)`` tables to ``(R,)`` values.
+        table: ``(k, k)`` weighted counts.
+        level: two-sided confidence.
+
+    Returns:
+        The interval; None with fewer than two rows or clusters.
+
+    Source:
+        Linearised: what one row adds to the figure is the derivative by its cell (Deville 1999,
+        Survey Methodology 25:193-203), and the weighted mean of that has Student's interval.
+    """
+    k, total = len(table), float(table.sum())
+    steps = 1e-4 * total * np.eye(k * k).reshape(-1, k, k)
+    # Cells are not taken below nothing: there the figure need not be smooth.
+    down = np.minimum(steps, table)
+    reach = (steps + down).sum(axis=(1, 2))
+    slopes = (statistic(table + steps) - statistic(table - down)) * total / reach
+    rows = given.answered
+    moved = slopes[given.judge[rows] * k + given.gold[rows]]
+    around = ratio_interval(given.weighted_sums(moved, rows), level)
+    if around is None or not np.isfinite(moved).all():
+        return None
+    value, middle = float(statistic(table[None])[0]), given.mean(moved, rows)
+    return Interval(max(value + around.low - middle, -1.0), value + around.high - middle)
 
 
 def require_propensities(given: Cases) -> None:
@@ -130,8 +171,8 @@ def weighting(given: Cases) -> tuple[tuple[Measure, ...], tuple[Finding, ...]]:
         Finding(
             slug="judge-weighted",
             severity="note",
-            message="accuracy, rates, break-even, quality and cost are weighted by 1 / propensity; "
-            "agreement, tasks and calibration speak of the labelled rows as they are",
+            message="accuracy, rates, agreement, tasks, break-even, quality and cost are weighted "
+            "by 1 / propensity; calibration speaks of the labelled rows as they are",
             field="propensity",
         )
     ]

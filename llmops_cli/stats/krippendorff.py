@@ -10,7 +10,7 @@ import numpy.typing as npt
 from llmops_cli.stats.bootstrap import Statistic, bootstrap_statistic, cluster_sums
 from llmops_cli.stats.intervals import Interval
 
-__all__ = ["SCALES", "krippendorff_alpha", "krippendorff_interval"]
+__all__ = ["SCALES", "krippendorff_alpha", "krippendorff_interval", "krippendorff_of_two"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,6 +41,28 @@ def krippendorff_alpha(ratings: Floats, scale: str = "nominal") -> float:
     """
     totals, alpha = _totals(ratings, scale)
     return float(alpha(totals.sum(axis=0)[None, :])[0])
+
+
+def krippendorff_of_two(tables: Floats, scale: str = "nominal") -> Floats:
+    """The same of two raters who rated every unit, from counts, which need not be whole.
+
+    Args:
+        tables: ``(R, k, k)`` units by what either rater says, categories in their order.
+        scale: ``nominal`` or ``ordinal``.
+
+    Returns:
+        ``(R,)`` values; NaN where all ratings are the same.
+
+    Raises:
+        ValueError: another scale.
+    """
+    both = tables + np.swapaxes(tables, 1, 2)
+    if scale == "nominal":
+        agreeing = np.trace(both, axis1=1, axis2=2)[:, None]
+        return _nominal_alpha(np.concatenate([agreeing, both.sum(axis=2)], axis=1))
+    if scale == "ordinal":
+        return _ordinal_alpha(both.reshape(len(both), -1))
+    raise ValueError(f"a table has a nominal or an ordinal scale, not '{scale}'")
 
 
 def krippendorff_interval(

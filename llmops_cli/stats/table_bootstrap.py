@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from llmops_cli.stats.bootstrap import bootstrap_statistic
+from llmops_cli.stats.bootstrap import bootstrap_statistic, percentiles
 from llmops_cli.stats.intervals import Interval
 
 __all__ = ["bootstrap_clustered_table", "bootstrap_table"]
@@ -41,12 +41,7 @@ def bootstrap_table(
     if total < 1:
         raise ValueError("a bootstrap needs at least one case")
     draw = np.random.default_rng(seed).multinomial(total, table.ravel() / total, size=resamples)
-    values = statistic(draw.reshape(resamples, *table.shape).astype(np.float64))
-    values = values[np.isfinite(values)]
-    if not len(values):
-        raise ValueError("no resample has a finite value")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
+    return percentiles(statistic(draw.reshape(resamples, *table.shape).astype(np.float64)), level)
 
 
 def bootstrap_clustered_table(

@@ -5,7 +5,6 @@ rows of another length, blank lines, bytes that are no UTF-8) is left to the rea
 which names the line.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,11 @@ from llmops_cli.traffic.streams import LINE_LIMIT
 __all__ = ["plain_columns"]
 
 _COMMA, _NEWLINE = b",\n"
-_ELSEWHERE = (b'"', b"\r", b"\0", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_ELSEWHERE = (b'"', b"\r", b"\0")
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
-def plain_columns(source: Source) -> tuple[list[str], list[Sequence[str]]] | None:
+def plain_columns(source: Source) -> tuple[list[str], list[list[str]]] | None:
     """The header and the fields of every column; row ``i`` stands on line ``i + 2``.
 
     Returns:
@@ -29,9 +29,11 @@ def plain_columns(source: Source) -> tuple[list[str], list[Sequence[str]]] | Non
     if not source.is_plain_file or not 0 < source.bytes <= LINE_LIMIT:
         return None
     try:
-        data = Path(source.name).read_bytes().replace(b"\r\n", b"\n")
+        data = Path(source.name).read_bytes()
     except OSError:
         return None
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
     data += b"" if data.endswith(b"\n") else b"\n"
     width = _width(data)
     if width is None:
@@ -45,17 +47,17 @@ def plain_columns(source: Source) -> tuple[list[str], list[Sequence[str]]] | Non
 
 def _width(data: bytes) -> int | None:
     """Fields of every line; None where lines differ, or hold what is not plain."""
-    if any(mark in data for mark in _ELSEWHERE):
+    marks = _ELSEWHERE if data.isascii() else _ELSEWHERE + _MARKS
+    if any(mark in data for mark in marks):
         return None
     text = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero((text == _COMMA) | (text == _NEWLINE))
-    breaks = text[ends] == _NEWLINE
-    width = int(breaks.argmax()) + 1
-    if len(ends) % width or not (breaks.reshape(-1, width) == _last(width)).all():
+    width = data[: data.index(_NEWLINE)].count(_COMMA) + 1
+    breaks = ends[width - 1 :: width]
+    # As many line breaks as there are rows, each where a row of this width ends.
+    if len(ends) % width or len(breaks) != data.count(_NEWLINE):
         return None
-    lengths = np.diff(ends, prepend=-1).reshape(-1, width) - 1
-    return width if (lengths.sum(axis=1) > 0).all() else None
-
-
-def _last(width: int) -> np.ndarray:
-    return np.arange(width) == width - 1
+    if (text[breaks] != _NEWLINE).any():
+        return None
+    # A line of commas alone is a row without a field, and moves the numbers of the others.
+    return width if (np.diff(breaks, prepend=-1) > width).all() else None

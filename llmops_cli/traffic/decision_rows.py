@@ -49,11 +49,15 @@ def rows(source: Source, quarantine: Quarantine) -> Iterator[tuple[int, list[Any
 def _csv_rows(source: Source) -> Iterator[tuple[int, list[Any]]]:
     for line, row in csv_rows(source, "decisions-not-csv"):
         if isinstance(row, RowError):
-            latin = row.slug == "traffic-not-utf8"
+            latin, old = row.slug == "traffic-not-utf8", "new-line character" in row.message
             raise LlmopsError(
                 row.slug,
-                row.message,
-                hint="convert it first: iconv -f LATIN1 -t UTF-8" if latin else "",
+                "its lines end in carriage returns alone" if old else row.message,
+                hint="convert it first: iconv -f LATIN1 -t UTF-8"
+                if latin
+                else "write it with line feeds: tr '\\r' '\\n'"
+                if old
+                else "",
                 file=source.name,
                 line=line,
             )
@@ -68,14 +72,39 @@ def _json_rows(source: Source, quarantine: Quarantine) -> Iterator[tuple[int, li
 
     found: list[tuple[int, dict[str, Any]]] = []
     decode = msgspec.json.Decoder(dict[str, Any]).decode
-    scored = Evaluations()
+    scored, array, one = Evaluations(), bytearray(), _bare(source).endswith(".json")
     for number, raw in lines(source):
+        if array or (one and not found and raw.lstrip()[:1] == b"["):
+            array += raw
+            continue
         try:
             row = decode(raw)
             found += [(number, one) for one in (scored.rows(raw) if is_export(row) else (row,))]
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             quarantine.add(_not_json(source, number, raw))
+    if array:
+        found += _in_array(source, bytes(array), quarantine)
     yield from _with_header(found)
+
+
+def _in_array(
+    source: Source, raw: bytes, quarantine: Quarantine
+) -> list[tuple[int, dict[str, Any]]]:
+    """Rows of one JSON array, numbered by their place in it."""
+    import msgspec  # noqa: PLC0415 - only where the input is JSON
+
+    try:
+        rows = msgspec.json.decode(raw, type=list[Any])
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        quarantine.add(BadRow(source.name, 1, "", "traffic-not-json", "the JSON array breaks off"))
+        return []
+    found: list[tuple[int, dict[str, Any]]] = []
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, dict):
+            found.append((number, row))  # pyright: ignore[reportUnknownArgumentType] - JSON has no other keys than text
+        else:
+            quarantine.add(_not_json(source, number, b"\n"))
+    return found
 
 
 def _exported_rows(source: Source, quarantine: Quarantine) -> Iterator[tuple[int, list[Any]]]:

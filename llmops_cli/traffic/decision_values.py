@@ -46,20 +46,39 @@ class Column:
     wrong: dict[int, RowError]
 
 
-def parsed(values: Sequence[Any], name: str, read: Read, dtype: Any) -> Column:  # noqa: ANN401 - numpy's own word for a type
-    """Read every value of a column."""
-    if read is read_text and set(map(type, values)) == {str}:
-        return Column(np.array([value.strip() for value in values], dtype=dtype), {})
+def parsed(
+    values: Sequence[Any],
+    name: str,
+    read: Read,
+    dtype: Any,  # noqa: ANN401 - numpy's own word for a type
+    *,
+    texts: bool = False,
+) -> Column:
+    """Read every value of a column.
+
+    Args:
+        values: one per row.
+        name: of the column, for what is wrong.
+        read: reads one value.
+        dtype: of what it reads.
+        texts: whether every value is known to be text.
+    """
+    texts = texts or not set(map(type, values)) - {str}
+    if read is read_text and texts:
+        return Column(np.array(list(map(str.strip, values)), dtype=dtype), {})
     # 1, 1.0 and True are one key of a dictionary, and may be different values.
-    keys = [
+    keys = values if texts else [
         value if isinstance(value, str) or value is None else str(value) for value in values
-    ] if set(map(type, values)) - {str} else values  # fmt: skip
-    first = dict(zip(keys, values, strict=True))
+    ]  # fmt: skip
+    first = {key: key for key in set(keys)} if texts else dict(zip(keys, values, strict=True))
     known = {key: _attempt(value, name, read) for key, value in first.items()}
     bad = {key: result for key, result in known.items() if isinstance(result, RowError)}
     wrong = {row: bad[key] for row, key in enumerate(keys) if key in bad} if bad else {}
     known |= dict.fromkeys(bad, read(None, name))
-    return Column(np.array([known[key] for key in keys], dtype=dtype), wrong)
+    found = map(known.__getitem__, keys)
+    if dtype is np.object_:
+        return Column(np.array(list(found), dtype=dtype), wrong)
+    return Column(np.fromiter(found, dtype, len(keys)), wrong)
 
 
 def _attempt(value: object, name: str, read: Read) -> object:
@@ -176,10 +195,11 @@ def find_repeats(
     """
     if "id" not in columns:
         return
-    if only and len(set(columns["id"].read.tolist())) == len(columns["id"].read):
+    names = columns["id"].read.tolist()
+    if only and len(set(names)) == len(names):
         return
     said = [columns[name].read.tolist() for name in ("judge", "gold") if name in columns]
-    for row, (name, *answer) in enumerate(zip(columns["id"].read.tolist(), *said, strict=True)):
+    for row, (name, *answer) in enumerate(zip(names, *said, strict=True)):
         if not name or row in wrong:
             continue
         if name not in seen:

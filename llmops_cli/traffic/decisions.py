@@ -87,13 +87,17 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
-    """One file as it stands: where its columns are, their values, and the lines of its rows."""
+    """One file as it stands: where its columns are, their values, and the lines of its rows.
+
+    All values are text where ``texts`` says so; elsewhere they may be.
+    """
 
     source: Source
     places: Places
     lines: Sequence[int]
-    columns: list[Sequence[Any]]
+    columns: Sequence[Sequence[Any]]
     wrong: dict[int, RowError]
+    texts: bool = False
 
 
 def read_decisions(
@@ -161,7 +165,7 @@ def _read(source: Source, names: Mapping[str, str], quarantine: Quarantine) -> _
         return _by_row(source, names, quarantine)
     header, columns = plain
     found = places([name.strip() for name in header], names, source.name)
-    return _Table(source, found, range(2, len(columns[0]) + 2), columns, {})
+    return _Table(source, found, range(2, len(columns[0]) + 2), columns, {}, texts=True)
 
 
 def _by_row(source: Source, names: Mapping[str, str], quarantine: Quarantine) -> _Table:
@@ -225,7 +229,8 @@ def _parsed(table: _Table, reading: _Reading) -> dict[str, npt.NDArray[Any]]:
     columns: dict[str, Column] = {}
     wrong, silent = dict(table.wrong), dict[int, RowError]()
     for name, place in table.places.at.items():
-        columns[name] = parsed(table.columns[place], name, *_reader(name, reading.labels))
+        reader = _reader(name, reading.labels)
+        columns[name] = parsed(table.columns[place], name, *reader, texts=table.texts)
         for row, error in columns[name].wrong.items():
             (silent if _is_verdict(name) else wrong).setdefault(row, error)
     find_repeats(columns, wrong, reading.seen, only=reading.only)

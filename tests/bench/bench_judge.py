@@ -1,9 +1,13 @@
 """judge-eval against truescore and a floor, and APGR/CPT of the three RouteLLM sets.
 
 Whole processes on the same file. truescore is compared where its command is on the PATH, or
-named by TRUESCORE.
+named by TRUESCORE. RouteLLM is compared where the package can be imported, or the folder that
+holds it is named by ROUTELLM (``pip install --no-deps --target FOLDER routellm`` makes one); its
+outcomes are the public ones under LLMOPS_DATA.
 """
 
+import importlib.util
+import json
 import os
 import random
 import resource
@@ -15,109 +19,179 @@ from pathlib import Path
 
 import numpy as np
 
+ROOT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("LLMOPS_DATA") or ROOT.parent / "shared" / "data")
 ROWS = 100_000
-RUNS = 3
+RUNS = 5
+REPEATS = 10
 FLOOR = (
     "import sys, pandas as pd; from sklearn.metrics import cohen_kappa_score, accuracy_score;"
     "d = pd.read_csv(sys.argv[1]).dropna();"
     "print(accuracy_score(d['gold'], d['judge']), cohen_kappa_score(d['gold'], d['judge']))"
 )
+SETS = {"gsm8k": 1_307, "mt-bench": 72, "mmlu": 14_037}
 
 
-def write_decisions(path: Path, *, labelled: float, clustered: bool) -> None:
-    """A judge that is right in 88 % of decisions; clusters of five where they are asked for."""
+def write_decisions(
+    path: Path, *, labelled: float, outcomes: bool = False, groups: int = 0
+) -> None:
+    """A judge that is right in 88 % of decisions.
+
+    Args:
+        path: of the file.
+        labelled: share with a truth; whole clusters where there are any.
+        outcomes: whether tasks and both models' outcomes are there.
+        groups: rows of a cluster; 0 for no cluster column.
+    """
     draw = random.Random(7)  # noqa: S311 - reproducible data, not a secret
-    more = ",cluster,task,weak_correct,strong_correct" if clustered else ""
+    header = ["id", "judge", "gold", *(["cluster"] if groups else [])]
+    header += ["task", "weak_correct", "strong_correct"] if outcomes else []
+    known = False
     with path.open("w", encoding="utf-8") as file:
-        file.write(f"id,judge,gold{more}\n")
+        file.write(",".join(header) + "\n")
         for row in range(ROWS):
-            gold = draw.random() < 0.6
-            judge = gold if draw.random() < 0.88 else not gold
-            strong = draw.random() < 0.9
-            known = f"{gold:d}" if draw.random() < labelled else ""
-            rest = f",c{row // 5},t{row % 4},{gold:d},{strong:d}" if clustered else ""
-            file.write(f"d{row},{judge:d},{known}{rest}\n")
+            gold, right, strong = draw.random() < 0.6, draw.random() < 0.88, draw.random() < 0.9
+            if not groups or row % groups == 0:
+                known = draw.random() < labelled
+            judge = gold if right else not gold
+            fields = [f"d{row}", f"{judge:d}", f"{gold:d}" if known else ""]
+            fields += [f"c{row // groups}"] if groups else []
+            fields += [f"t{row % 4}", f"{gold:d}", f"{strong:d}"] if outcomes else []
+            file.write(",".join(fields) + "\n")
 
 
-def seconds(*arguments: str) -> tuple[float, float]:
-    """Best wall time, and best processor time, of a few runs of one process."""
-    walls: list[float] = []
-    busy: list[float] = []
+def installed(folder: Path) -> dict[str, str]:
+    """Surroundings in which our bytecode is kept, as it is where a package is installed."""
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(folder.resolve() / "bytecode")}
+
+
+def seconds(*commands: tuple[tuple[str, ...], dict[str, str]]) -> list[tuple[float, float]]:
+    """Best wall time, and best processor time, of processes that take turns."""
+    walls: list[list[float]] = [[] for _ in commands]
+    busy: list[list[float]] = [[] for _ in commands]
     for _ in range(RUNS):
-        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        # A verdict is an answer, whatever its exit code.
-        subprocess.run(arguments, check=False, stdout=subprocess.DEVNULL)
-        walls.append(time.perf_counter() - start)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        busy.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return min(walls), min(busy)
+        for at, (arguments, surroundings) in enumerate(commands):
+            before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+            # A verdict is an answer, whatever its exit code.
+            subprocess.run(arguments, check=False, stdout=subprocess.DEVNULL, env=surroundings)
+            walls[at].append(time.perf_counter() - start)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            busy[at].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return [(min(wall), min(cpu)) for wall, cpu in zip(walls, busy, strict=True)]
+
+
+def shown(name: str, taken: tuple[float, float], ours: tuple[float, float] | None = None) -> None:
+    """Print one line: wall and processor time, and both as multiples of ours."""
+    times = f"{taken[0] / ours[0]:8.1f}x {taken[1] / ours[1]:5.1f}x" if ours else ""
+    print(f"  {name:48}{taken[0]:6.2f} s {taken[1]:6.2f} s{times}")
 
 
 def audits(folder: Path) -> None:
     """Print the whole-process times of an audit of 100,000 rows."""
-    full, part = folder / "decisions.csv", folder / "part.csv"
-    write_decisions(full, labelled=1.0, clustered=True)
-    write_decisions(part, labelled=0.15, clustered=False)
-    ours = (sys.executable, "-m", "llmops_cli", "judge-eval")
-    floor = seconds(sys.executable, "-c", FLOOR, str(full))
-    whole, some = seconds(*ours, str(full)), seconds(*ours, str(part))
+    full, part, grouped = (folder / name for name in ("decisions.csv", "part.csv", "grouped.csv"))
+    write_decisions(full, labelled=1.0, outcomes=True, groups=5)
+    write_decisions(part, labelled=0.15)
+    write_decisions(grouped, labelled=0.15, groups=5)
+    mine, theirs = installed(folder), dict(os.environ)
+    judge = (sys.executable, "-m", "llmops_cli", "judge-eval")
     print(f"judge-eval, {ROWS:,} rows, whole process, best of {RUNS}: wall and processor")
-    shown = (
-        ("pandas + scikit-learn, accuracy and kappa only", floor),
-        ("llmops, all labelled, clusters", whole),
-        ("llmops, 15 % labelled", some),
+    floor, whole = seconds(
+        ((sys.executable, "-c", FLOOR, str(full)), mine), ((*judge, str(full)), mine)
     )
-    for name, (wall, busy) in shown:
-        print(f"  {name:48}{wall:6.2f} s {busy:6.2f} s")
+    shown("pandas + scikit-learn, accuracy and kappa only", floor)
+    shown("llmops, all labelled, clusters, outcomes, tasks", whole)
     rival = os.environ.get("TRUESCORE") or shutil.which("truescore")
     if rival is None:
         print("  truescore: not installed, not compared")
+    for what, path, more in (
+        ("15 % labelled", part, ()),
+        ("15 % of clusters labelled", grouped, ("--cluster-column", "cluster")),
+    ):
+        ours = (*judge, str(path)), mine
+        if rival is None:
+            shown(f"llmops, {what}", *seconds(ours))
+            continue
+        audit = rival, "audit", str(path), "--judge", "judge", "--gold", "gold", *more
+        own, other = seconds(ours, (audit, theirs))
+        shown(f"llmops, {what}", own)
+        shown(f"truescore audit, {what}", other, own)
+
+
+def curves(folder: Path) -> None:
+    """Print the time of APGR and CPT on RouteLLM's three sets, and its own time for the same."""
+    if not (DATA / "routellm").is_dir():
+        print("APGR and CPT: no public outcomes (LLMOPS_DATA), not compared")
         return
-    taken = seconds(rival, "audit", str(part), "--judge", "judge", "--gold", "gold")
-    print(f"  {'truescore audit, 15 % labelled':48}{taken[0]:6.2f} s {taken[1]:6.2f} s")
-    print(f"  {'times ours':48}{taken[0] / some[0]:6.1f}x {taken[1] / some[1]:6.1f}x")
+    sys.path.insert(0, str(ROOT / "tests" / "claims"))
+    from test_routing_curves import outcomes  # noqa: PLC0415 - reads the public outcomes
+
+    drawn = {name: win_rates(rows) for name, rows in SETS.items()}
+    pairs = {name: outcomes(DATA / "routellm", name) for name in SETS}
+    ours = {name: evaluated(drawn[name], *pairs[name]) for name in SETS}
+    theirs = routellm(folder, drawn)
+    print(f"APGR and CPT of RouteLLM's random router, {REPEATS} repeats, outcomes in memory")
+    for name in SETS:
+        spent, figures = ours[name]
+        line = f"  {name:9} llmops {1000 * spent:8.1f} ms"
+        if theirs is not None:
+            their = theirs[name]["seconds"]
+            same = "same figures" if theirs[name]["figures"] == figures else "OTHER FIGURES"
+            line += f"   RouteLLM {1000 * their:8.1f} ms  {their / spent:6.1f}x  {same}"
+        print(line)
+    if theirs is None:
+        print("  RouteLLM: not installed (ROUTELLM), not compared")
+        return
+    total = sum(found["seconds"] for found in theirs.values())
+    mine = sum(spent for spent, _ in ours.values())
+    print(f"  together  llmops {1000 * mine:8.1f} ms   RouteLLM {1000 * total:8.1f} ms  ", end="")
+    print(f"{total / mine:6.1f}x")
 
 
-def curves() -> None:
-    """Print the time of APGR and CPT on outcomes of the sizes of RouteLLM's three sets."""
-    from llmops_cli.judge.routing_curve import routing_curve  # noqa: PLC0415 - timed apart
+def win_rates(rows: int) -> list[list[float]]:
+    """What the random router draws, as RouteLLM seeds it."""
+    draw = random.Random(0)  # noqa: S311 - the published draws
+    return [[draw.uniform(0, 1) for _ in range(rows)] for _ in range(REPEATS)]
 
-    draw = np.random.default_rng(1)
-    sets = [
-        (draw.random(n), (draw.random(n) < 0.65) * 1.0, (draw.random(n) < 0.85) * 1.0)
-        for n in (1_307, 72, 14_037)
-    ]
-    start = time.perf_counter()
-    for scores, weak, strong in sets:
-        curve = routing_curve(scores, weak, strong)
-        _ = curve.average_recovered, [curve.call_threshold(part) for part in (0.2, 0.5, 0.8)]
-    ours = time.perf_counter() - start
-    start = time.perf_counter()
-    for scores, weak, strong in sets:
-        row_by_row(scores, weak, strong)
-    theirs = time.perf_counter() - start
-    print("APGR and CPT at the sizes of RouteLLM's three sets, in one process")
-    print(f"  cut by cut over rows, as RouteLLM does  {1000 * theirs:8.1f} ms")
-    print(
-        f"  llmops                                  {1000 * ours:8.1f} ms  ({theirs / ours:.0f}x)"
+
+def evaluated(
+    drawn: list[list[float]], weak: np.ndarray, strong: np.ndarray
+) -> tuple[float, list[str]]:
+    """Least processor seconds of our evaluation, and its figures as RouteLLM prints them."""
+    from llmops_cli.judge.routing_curve import (  # noqa: PLC0415 - timed apart
+        RoutingCurve,
+        routing_curve,
     )
 
+    scores = [np.array(one) for one in drawn]
+    best, figures = float("inf"), list[str]()
+    for _ in range(RUNS):
+        start = time.process_time()
+        found = [routing_curve(score, weak, strong) for score in scores]
+        mean = np.mean([curve.quality for curve in found], axis=0)
+        curve = RoutingCurve(found[0].share, mean, found[0].weak, found[0].strong)
+        calls = [curve.call_threshold(part) for part in (0.2, 0.5, 0.8)]
+        figures = [*(f"{100 * call:.2f}%" for call in calls), f"{curve.average_recovered:.6f}"]
+        best = min(best, time.process_time() - start)
+    return best, figures
 
-def row_by_row(scores: np.ndarray, weak: np.ndarray, strong: np.ndarray) -> float:
-    """The same figure by the method of the published evaluation: a pass per cut, summed in Python.
 
-    Its models are counted by name in a Counter, its results added with ``sum``.
-    """
-    from collections import Counter  # noqa: PLC0415 - timed with it
-
-    points: list[tuple[float, float]] = []
-    for cut in np.quantile(scores, np.linspace(0, 1, 11)):
-        chosen = scores >= cut
-        results = np.where(chosen, strong, weak)
-        counts = Counter(np.where(chosen, "strong", "weak"))
-        points.append((counts["strong"] / len(results), sum(results) / len(results)))
-    share, quality = np.array(sorted(points)).T
-    return float(np.trapezoid(quality, share))
+def routellm(folder: Path, drawn: dict[str, list[list[float]]]) -> dict[str, dict] | None:
+    """What its own evaluation took and found, in a process of its own; None where not installed."""
+    where = os.environ.get("ROUTELLM")
+    if where is None and importlib.util.find_spec("routellm") is None:
+        return None
+    rates = folder / "win_rates.json"
+    rates.write_text(json.dumps(drawn), "utf-8")
+    script = Path(__file__).with_name("rival_routellm.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(DATA / "routellm"), str(folder / "routellm"), str(rates)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **({"PYTHONPATH": where} if where else {})},
+    )
+    return json.loads(done.stdout)
 
 
 def main() -> None:
@@ -125,7 +199,7 @@ def main() -> None:
     folder = Path(".bench")
     folder.mkdir(exist_ok=True)
     audits(folder)
-    curves()
+    curves(folder)
 
 
 if __name__ == "__main__":

@@ -6,18 +6,22 @@ not among the public data here; the same comparison is made on RouteLLM's.
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from llmops_cli.stats.frontier import hulls, least_cost
-from llmops_cli.tiers import Outcomes, TierParameters
+from llmops_cli.tiers import Outcomes, TierParameters, simulate_tiers
 from llmops_cli.tiers.assignment import assign
+from llmops_cli.tiers.cascades import Ladder
 from llmops_cli.tiers.cells import cells_of
 from llmops_cli.tiers.policies import select
 from llmops_cli.tiers.policy_tables import PUBLISHED
+from llmops_cli.tiers.reliability import reliability_table
 from llmops_cli.traffic.outcomes import OutcomeColumns, read_outcomes
+from llmops_cli.views import Look, render
 
 
 def summary(
@@ -91,6 +95,21 @@ def test_scores_of_routellm_on_mmlu(mmlu: Outcomes) -> None:
     np.testing.assert_allclose(100 * mmlu.quality.mean(axis=0), [68.09, 80.59], atol=0.005)
 
 
+def test_a_cascade_on_mmlu_breaks_even_where_its_counts_say(mmlu: Outcomes) -> None:
+    """r* = n01 / (n01 + n10), 0.771 on these rows; the loss below it is linear."""
+    weak, strong = mmlu.quality.T > 0.5
+    better, worse = int((strong & ~weak).sum()), int((weak & ~strong).sum())
+    assert (better, worse) == (2_496, 742)
+    even = better / (better + worse)
+    assert even == pytest.approx(0.771, abs=5e-4)
+    rates = (even, 1.0, 0.9, 0.8, 0.7, 0.6)
+    points = reliability_table(mmlu, Ladder((0, 1)), rates, resamples=50)
+    lost = np.array([point.difference.value for point in points])
+    assert lost[0] == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(np.diff(lost[1:], n=2), 0, atol=1e-12)
+    assert lost[3] > 0 > lost[4]
+
+
 @pytest.mark.parametrize(
     ("share", "over_all", "by_class"),
     [(0.90, 0.171, 0.681), (0.95, 0.407, 0.918), (0.98, 0.618, 0.945)],
@@ -114,5 +133,22 @@ def test_a_floor_over_all_buys_more_than_one_by_class(
     assert found == pytest.approx([over_all, by_class], abs=1e-3)
 
 
-def test_claims_of_others_are_lines_to_compare_with() -> None:
+def test_claims_of_others_are_lines_to_compare_with_and_nothing_else() -> None:
     assert any("98 %" in figure for figure, _, _ in PUBLISHED)
+    assert any("80 %" in what for _, what, _ in PUBLISHED)
+    draw = np.random.default_rng(0)
+    quality = (draw.random((300, 2)) < [0.6, 0.9]) * 1.0
+    own = Outcomes(
+        ("small", "large"), quality, np.tile([0.001, 0.01], (300, 1)), None,
+        np.zeros(300, np.int64), ("all",), np.arange(300),
+    )  # fmt: skip
+    report = simulate_tiers(own)
+    told = next(table for table in report.tables if table.name == "published")
+    assert told.rows == PUBLISHED
+    rest = replace(report, tables=tuple(table for table in report.tables if table != told))
+    words = render(rest, "json", Look(color=False, width=100))
+    for figure, what, _ in PUBLISHED:
+        assert figure not in words
+        assert what not in words
+    for name in ("FrugalGPT", "RouteLLM:", "LLMRouterBench", "98 %"):
+        assert name not in words

@@ -213,6 +213,13 @@ def test_a_pilot_log_sets_what_is_expected(llmops: Run, datasets: Path) -> None:
         (["judge-eval", "d.csv", "--sprt", "0.8"], "judge-bad-sprt"),
         (["judge-eval", "d.csv", "--multiplicity", "none"], "judge-bad-multiplicity"),
         (["judge-eval", "d.csv", "--under-cost", "-1"], "judge-bad-cost"),
+        (["judge-eval", "d.csv", "--cut", "0.6"], "judge-nothing-to-cut"),
+        (["judge-eval", "d.csv", "--cut", "nan"], "judge-bad-cut"),
+        (["judge-eval", "d.csv", "--sprt", "0.7,0.8", "--sequential"], "judge-two-gates"),
+        (
+            ["judge-eval", "d.csv", "--sprt", "0.7,0.8", "--against", "break-even"],
+            "judge-two-gates",
+        ),
     ],
 )
 def test_usage_is_refused_with_a_slug(
@@ -242,3 +249,63 @@ def test_outcomes_of_tiers_say_what_following_does(llmops: Run, tmp_path: Path) 
     assert found["cost_ratio"]["value"] == pytest.approx(1.3 / 4)
     assert found["gap_to_oracle"]["value"] == pytest.approx(25.0)
     assert "tier_policies" in {item["name"] for item in report["tables"]}
+
+
+def test_an_earlier_log_of_other_verdicts_is_refused(llmops: Run, tmp_path: Path) -> None:
+    now = decisions(tmp_path / "now.csv", 95, 5)
+    (tmp_path / "then.csv").write_text(row("judge,gold", *["A,B", "B,A"] * 30))
+    done = llmops("judge-eval", now, "--earlier", "then.csv")
+    assert done.returncode == 3
+    assert "judge-earlier-differs" in done.stderr
+    assert "the better of two answers, those of this one yes and no" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "unused"),
+    [
+        (row("judge,gold", *["A,A", "B,A"] * 30), ["--under-cost", "3"], "--under-cost"),
+        (row("judge,gold", *["1,1", "0,0"] * 30), ["--multiplicity", "bh"], "--multiplicity bh"),
+        (
+            row("judge,gold,w,s", *["small,small,1,1", "large,large,1,0"] * 30),
+            ["--weak", "w", "--strong", "s"],
+            "outcomes of a weak and a strong model",
+        ),
+    ],
+)
+def test_an_option_that_changes_nothing_is_named(
+    llmops: Run, tmp_path: Path, text: str, arguments: list[str], unused: str
+) -> None:
+    (tmp_path / "d.csv").write_text(text)
+    plain = json.loads(llmops("judge-eval", "d.csv", "-f", "json").stdout)
+    given = json.loads(llmops("judge-eval", "d.csv", "-f", "json", *arguments).stdout)
+    found = [f["message"] for f in given["findings"] if f["slug"] == "judge-option-unused"]
+    assert len(found) == 1
+    assert unused in found[0]
+    assert given["measures"] == plain["measures"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("judge,gold\r1,1\r0,0\r", "carriage returns alone"),
+        ('[{"judge":1,"gold":1}, {"judge":', "the JSON array breaks off"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_plain_words(
+    llmops: Run, tmp_path: Path, text: str, says: str
+) -> None:
+    path = tmp_path / ("d.json" if text.startswith("[") else "d.csv")
+    path.write_bytes(text.encode())
+    done = llmops("judge-eval", path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_rows_may_be_one_json_array(llmops: Run, tmp_path: Path, indent: int | None) -> None:
+    rows = [{"judge": k % 2, "gold": k % 2} for k in range(60)]
+    (tmp_path / "d.json").write_text(json.dumps([*rows, "no row"], indent=indent))
+    done = llmops("judge-eval", "d.json")
+    assert done.returncode == 0
+    assert "of 60 labelled decisions" in " ".join(done.stdout.split())
+    assert "d.json:61: the line is not a JSON object" in done.stderr

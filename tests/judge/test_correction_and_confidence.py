@@ -174,16 +174,6 @@ def test_rogan_gladen_counts_copies_of_a_cluster_once() -> None:
     assert "cluster bootstrap" in many.method
 
 
-@pytest.mark.slow
-def test_rogan_gladen_over_clusters_covers() -> None:
-    runs, hits = 150, 0
-    for seed in range(runs):
-        found = measures(judge_eval(clustered(300, seed, 5)))["traffic_rogan_gladen"]
-        hits += (found.low or 0.0) <= 0.4 <= (found.high or 0.0)
-    # 95 % intervals; 150 runs leave the rate uncertain by 1.8 points.
-    assert hits / runs >= 0.905
-
-
 def test_calibration_and_abstention_carry_intervals() -> None:
     draw = RNG(3)
     gold, sure = draw.integers(0, 2, 800), draw.uniform(0.5, 1, 800)

@@ -83,11 +83,12 @@ def test_without_a_gap_or_a_score_there_is_no_curve(change: dict[str, float]) ->
 @pytest.mark.parametrize("copies", [1, 4])
 def test_intervals_cover(copies: int) -> None:
     names = ("apgr", "cpt_50", "cpt_80", "arena_score")
-    truth = {name: measures(log(400_000, 99).drop(columns="cluster"))[name].value for name in names}
-    runs, hits = 200, dict.fromkeys(names, 0)
+    large = measures(log(200_000, 99).drop(columns="cluster"))
+    truth = {name: large[name].value for name in names}
+    runs, hits = 150, dict.fromkeys(names, 0)
     for seed in range(runs):
         found = measures(log(800, seed, copies=copies))
         for name in names:
             hits[name] += (found[name].low or 0) <= (truth[name] or 0) <= (found[name].high or 0)
-    # 95 % intervals; 200 runs leave the rate uncertain by 1.5 points.
-    assert min(hits.values()) / runs >= 0.915, hits
+    # 95 % intervals; 150 runs leave the rate uncertain by 1.8 points.
+    assert min(hits.values()) / runs >= 0.905, hits

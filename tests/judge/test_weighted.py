@@ -70,6 +70,51 @@ def test_figures_are_the_weighted_sums(rows: list[tuple[int, int, int, float]]) 
         )
 
 
+def test_agreement_and_tasks_speak_for_the_traffic_too() -> None:
+    """Against the figures of the same table with every row copied as often as it weighs."""
+    frame = traffic(6_000, 8).assign(task=np.arange(6_000) % 2)
+    frame["task"] = "t" + frame["task"].astype(str)
+    frame["propensity"] = np.where(frame["propensity"] > 0.5, 0.5, 0.125)
+    known = frame[frame["gold"] != 2]
+    copies = known.loc[known.index.repeat((1 / known["propensity"]).astype(int))]
+    weighted, copied = judge_eval(frame), judge_eval(copies.drop(columns="propensity"))
+    plain = judge_eval(known.drop(columns="propensity"))
+    names = (
+        "cohens_kappa", "balanced_accuracy", "matthews_correlation", "gwet_ac1",
+        "cost_weighted_error", "under_routed", "over_routed", "majority_baseline",
+    )  # fmt: skip
+    for name in names:
+        found, wanted = measure(weighted, name), measure(copied, name).value
+        assert found.value == pytest.approx(wanted), name
+        assert found.method.startswith("weighted by 1 / propensity")
+        # Rows that stand for eight say less than as many evenly drawn ones.
+        even = measure(plain, name)
+        wide, narrow = ((m.high or 0) - (m.low or 0) for m in (found, even))
+        assert name == "majority_baseline" or wide > narrow
+    alpha = measure(weighted, "krippendorff_alpha").value
+    assert alpha == pytest.approx(measure(copied, "krippendorff_alpha").value, abs=1e-4)
+    tasks = [
+        next(item for item in report.tables if item.name == "tasks").rows
+        for report in (weighted, copied)
+    ]
+    for mine, wanted in zip(*tasks, strict=True):
+        assert mine[2] == pytest.approx(wanted[2])
+        assert mine[5] == pytest.approx(wanted[5])
+
+
+def test_what_is_not_weighted_says_so() -> None:
+    frame = traffic(2_000, 9)
+    frame["confidence"] = np.random.default_rng(1).uniform(0.5, 1, 2_000)
+    report = judge_eval(frame)
+    unweighted = [
+        item for item in report.measures
+        if item.name.startswith(("calibration_error", "brier", "risk_coverage"))
+    ]  # fmt: skip
+    assert {"calibration_error", "risk_coverage_area"} <= {item.name for item in unweighted}
+    told = [item for item in unweighted if "unweighted" in item.label]
+    assert {m.name for m in told} >= {"calibration_error", "brier", "risk_coverage_area"}
+
+
 def test_a_part_without_support_leaves_the_verdict_open() -> None:
     frame = traffic(20_000, 3)
     easy = frame["propensity"] > 0.5

@@ -12,6 +12,7 @@ from llmops_cli.stats.bootstrap import (
     bootstrap_ratio,
     bootstrap_statistic,
     cluster_sums,
+    percentiles,
     resampled_totals,
 )
 
@@ -52,6 +53,16 @@ def test_a_ratio_interval_agrees_with_scipy() -> None:
     width = theirs.high - theirs.low
     assert abs(found.low - theirs.low) < 0.03 * width
     assert abs(found.high - theirs.high) < 0.03 * width
+
+
+@given(
+    arrays.arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6)),
+    st.floats(0.01, 0.999),
+)
+def test_percentiles_are_those_of_numpy_to_the_last_digit(values: np.ndarray, level: float) -> None:
+    found = percentiles(np.append(values, np.nan), level)
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    assert (found.low, found.high) == (low, high)
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_does_not() -> None:

@@ -92,7 +92,7 @@ def test_one_cluster_says_nothing_and_impossible_counts_are_refused() -> None:
 @pytest.mark.parametrize("share", [0.7, 0.93])
 @pytest.mark.parametrize(("groups", "alike"), [(25, 0.3), (60, 0.1), (200, 0.3)])
 def test_coverage_of_a_clustered_share_is_nominal(share: float, groups: int, alike: float) -> None:
-    draw, hits, naive, runs = np.random.default_rng(groups), 0, 0, 3000
+    draw, hits, naive, runs = np.random.default_rng(groups), 0, 0, 1000
     strength = 1 / alike - 1
     for _ in range(runs):
         size = draw.integers(1, 15, groups)
@@ -104,5 +104,6 @@ def test_coverage_of_a_clustered_share_is_nominal(share: float, groups: int, ali
         )
         hits += interval.low <= share <= interval.high
         naive += plain.low <= share <= plain.high
-    assert hits / runs >= 0.935
-    assert naive / runs < 0.90
+    # 95 % intervals; 1,000 runs leave the rate uncertain by 0.7 points.
+    assert hits / runs >= 0.93
+    assert naive / runs < 0.92

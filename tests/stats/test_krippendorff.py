@@ -9,7 +9,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from llmops_cli.stats.krippendorff import SCALES, krippendorff_alpha, krippendorff_interval
+from llmops_cli.stats.krippendorff import (
+    SCALES,
+    krippendorff_alpha,
+    krippendorff_interval,
+    krippendorff_of_two,
+)
 
 _ = np.nan
 # The four observers and twelve units of Krippendorff (2011); its values are .743,
@@ -34,6 +39,23 @@ PUBLISHED = np.array(
 )
 def test_the_published_example(scale: str, alpha: float) -> None:
     assert math.isclose(krippendorff_alpha(PUBLISHED, scale), alpha, abs_tol=1e-12)
+
+
+@given(
+    arrays.arrays(np.int64, (3, 3), elements=st.integers(0, 6)),
+    st.sampled_from(["nominal", "ordinal"]),
+)
+def test_a_table_of_two_raters_gives_what_its_units_give(table: np.ndarray, scale: str) -> None:
+    # A category that nobody uses has no rank.
+    assume((table.sum(axis=0) + table.sum(axis=1) > 0).all())
+    units = np.argwhere(table >= 0).repeat(table.ravel(), axis=0).T.astype(float)
+    found = krippendorff_of_two(table[None].astype(float), scale)[0]
+    assert found == pytest.approx(krippendorff_alpha(units, scale), abs=1e-12, nan_ok=True)
+
+
+def test_a_table_has_no_interval_scale() -> None:
+    with pytest.raises(ValueError, match="nominal or an ordinal"):
+        krippendorff_of_two(np.ones((1, 2, 2)), "interval")
 
 
 def brute_force(ratings: np.ndarray, scale: str) -> float:
