@@ -116,6 +116,9 @@ def simulate_tiers(
     judge_cost: Annotated[
         float, typer.Option("--judge-cost", metavar="USD", help="Of a verdict.")
     ] = 0.0,
+    judge_latency: Annotated[
+        float, typer.Option("--judge-latency", metavar="SECONDS", help="Of a verdict.")
+    ] = 0.0,
     models: Annotated[
         str, _option("models", "Models of a wide table, where not told from it.", "A,B,…")
     ] = "",
@@ -188,7 +191,7 @@ def simulate_tiers(
         price_as=pairs_of(price_as, "--price-as"),
         on=day,
     )
-    compare = compare_of(router, cascade, score, (judge, judge_cost))
+    compare = compare_of(router, cascade, score, (judge, judge_cost, judge_latency))
     read = read_input(paths, asked, logs, shared)
     if plan is not None:
         hold_plan(plan, read, given, day, shared)

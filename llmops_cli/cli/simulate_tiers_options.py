@@ -75,17 +75,17 @@ def compare_of(
     router: list[str] | None,
     cascade: list[str] | None,
     score: list[str] | None,
-    judge: tuple[str, float],
+    judge: tuple[str, float, float],
 ) -> "CompareParameters":
     """What the options ask to hold beside the plan.
 
     Raises:
-        LlmopsError: ``tiers-judge-without-cascade``.
+        LlmopsError: ``tiers-judge-without-cascade``, ``tiers-bad-judge``.
     """
     from llmops_cli.tiers import CompareParameters
 
-    name, usd = judge
-    if (name or usd) and not cascade:
+    name, usd, seconds = judge
+    if (name or usd or seconds) and not cascade:
         raise LlmopsError(
             "tiers-judge-without-cascade",
             "verdicts decide how far a cascade goes, and no cascade is asked for",
@@ -98,6 +98,7 @@ def compare_of(
         external=tuple(score or ()),
         judge=name,
         judge_cost_usd=usd,
+        judge_latency_s=seconds,
     )
 
 

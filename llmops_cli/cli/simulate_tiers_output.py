@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 from llmops_cli.cli.options import Shared, check_writable
 from llmops_cli.cli.show import STDOUT, finish, write_atomically, write_stdout
 from llmops_cli.cli.simulate_tiers_input import Read
+from llmops_cli.cli.simulate_tiers_quiet import quiet_stdout
 from llmops_cli.errors import ExitCode, LlmopsError
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ def make_plan(
 ) -> NoReturn:
     """Make a plan, write it where that is asked, show the report and exit."""
     from llmops_cli.exports import EXPORTS
-    from llmops_cli.tiers.plan import tier_plan, to_yaml
+    from llmops_cli.tiers.plan_making import tier_plan
+    from llmops_cli.tiers.plan_yaml import to_yaml
     from llmops_cli.tiers.report import report
     from llmops_cli.tiers.simulation import simulate
 
-    found = simulate(read.outcomes, given, compare)
+    with quiet_stdout():
+        found = simulate(read.outcomes, given, compare)
     shown = report(found, given, inputs=read.files, findings=read.findings)
     output, exports = to
     if output is not None or exports:
@@ -49,8 +52,8 @@ def hold_plan(
     path: Path, read: Read, given: "TierParameters", day: date, shared: Shared
 ) -> NoReturn:
     """Hold a plan against what was read, show the report and exit."""
-    from llmops_cli.tiers.plan import from_yaml
     from llmops_cli.tiers.plan_check import check_plan
+    from llmops_cli.tiers.plan_yaml import from_yaml
 
     try:
         text = path.read_text("utf-8")

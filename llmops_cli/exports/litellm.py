@@ -8,10 +8,13 @@ from typing import Any
 
 from llmops_cli.tiers.plan import TierPlan
 
-__all__ = ["GROUP", "litellm_config"]
+__all__ = ["GROUP", "REFERENCE", "litellm_config"]
 
 GROUP = "tier/"
 """Begins the name of every group, so that none is taken for a model."""
+
+REFERENCE = "tier-reference"
+"""The group that all others fall back to; no task class can have its name."""
 
 
 def litellm_config(plan: TierPlan) -> str:
@@ -28,9 +31,9 @@ def litellm_config(plan: TierPlan) -> str:
 
     groups = [_deployment(item.task, part.model, part.share, len(item.models))
               for item in plan.classes for part in item.models]  # fmt: skip
-    own = {"model_name": _group("reference"), "litellm_params": {"model": plan.reference}}
+    own = {"model_name": REFERENCE, "litellm_params": {"model": plan.reference}}
     falling = [
-        {_group(item.task): [_group("reference")]}
+        {_group(item.task): [REFERENCE]}
         for item in plan.classes
         if any(part.model != plan.reference for part in item.models)
     ]
@@ -42,7 +45,7 @@ def litellm_config(plan: TierPlan) -> str:
         f"# LiteLLM proxy: task classes to models, of a plan made on {plan.made_on}; "
         f"expires on {plan.expires_on}.\n"
     )
-    return head + yaml.safe_dump(document, sort_keys=False, width=100)
+    return head + yaml.safe_dump(document, sort_keys=False, width=100, allow_unicode=True)
 
 
 def _group(task: str) -> str:

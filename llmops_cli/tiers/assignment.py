@@ -16,7 +16,7 @@ from llmops_cli.tiers.assignment_solver import solve
 from llmops_cli.tiers.cells import Cells, Totals
 from llmops_cli.tiers.model import TierParameters, class_floors, usage_error
 
-__all__ = ["Assignment", "assign", "assign_totals"]
+__all__ = ["Assignment", "assign", "assign_totals", "no_latency"]
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -143,14 +143,19 @@ def _slow(known: Shown, admitted: Flags, given: TierParameters) -> Floats | None
     if given.max_p95_s is None:
         return None
     if np.isnan(known.slow).all():
-        raise LlmopsError(
-            "tiers-no-latency",
-            "no latency is known, so no plan can be held to one",
-            hint="add the columns model|latency_s, or leave --max-p95 out",
-            field="latency_s",
-        )
+        raise no_latency()
     # A model of unknown latency may be slow every time.
     return np.where(np.isnan(known.slow) & admitted, 1.0, np.nan_to_num(known.slow))
+
+
+def no_latency() -> LlmopsError:
+    """``tiers-no-latency``."""
+    return LlmopsError(
+        "tiers-no-latency",
+        "no latency is known, so no plan can be held to one",
+        hint="add the columns model|latency_s, or leave --max-p95 out",
+        field="latency_s",
+    )
 
 
 def _capacity(cells: Cells, given: TierParameters) -> Floats | None:

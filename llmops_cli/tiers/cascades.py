@@ -110,6 +110,7 @@ def logged_scores(outcomes: Outcomes, ladder: Ladder, name: str) -> Floats:
             "tiers-one-score",
             f"score {name!r} has one value per request, but {len(ladder.order) - 1} answers of "
             "the cascade are judged",
+            hint="a table with a row per answer has a score for each of them",
         )
     used = found[:, None] if found.ndim == 1 else found[:, list(ladder.order[:-1])]
     missing = int((~np.isfinite(used)).sum())

@@ -1,5 +1,6 @@
 """Every policy beside every baseline, on the same rows, budgets and resamples."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from llmops_cli.tiers.cascade_routing import stepwise
 from llmops_cli.tiers.cascades import Ladder
 from llmops_cli.tiers.figures import PolicyResult, Resampling, figures
 from llmops_cli.tiers.folds import folds
+from llmops_cli.tiers.model import usage_error
 from llmops_cli.tiers.outcomes import Outcomes
 from llmops_cli.tiers.policies import Curve, Served, require_complete
 from llmops_cli.tiers.routers import external, learned_router, oracle, static_table
@@ -52,6 +54,19 @@ class CompareParameters:
     judge_cost_usd: float = 0.0
     judge_latency_s: float = 0.0
     extra: tuple[tuple[str, Served], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a judge who is paid or waited for less than nothing."""
+        for value in (self.judge_cost_usd, self.judge_latency_s):
+            if not 0 <= value < math.inf:
+                raise usage_error(
+                    "tiers-bad-judge", f"a verdict cannot cost or take {value:g}", "0 or more"
+                )
+
+    @property
+    def several(self) -> bool:
+        """Whether anything beyond the baselines is asked for that needs a comparison."""
+        return bool(self.routers or self.external or (self.cascades and self.judge))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

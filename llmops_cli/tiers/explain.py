@@ -15,7 +15,29 @@ __all__ = ["explanations"]
 
 def explanations(found: Simulation, given: TierParameters) -> tuple[Explanation, ...]:
     """The plan, the evidence behind it, and what it is expected to save."""
-    return (_plan(found), _evidence(found, given), _saving(found), *_figures(found))
+    return (
+        _plan(found),
+        _evidence(found, given),
+        _saving(found),
+        *_verdicts(found),
+        *_figures(found),
+    )
+
+
+def _verdicts(found: Simulation) -> Iterator[Explanation]:
+    """Every cascade that the log's own judge was replayed on."""
+    for item in found.cascades:
+        if item.logged is None:
+            continue
+        yield Explanation(
+            of=f"{' > '.join(item.models)} with the logged verdicts",
+            formula="an answer stands where its verdict is 0.5 or more, else the next model is "
+            "asked; C = sum of c_t + c_judge over the tiers touched, the last unjudged",
+            numbers=tuple((one.name, one.value) for one in item.logged.estimates),
+            assumptions=("verdicts to come are of the judge that was logged",),
+            source="replayed row by row; rates against independent errors as in RouterBench, "
+            "arXiv 2403.12031",
+        )
 
 
 def _figures(found: Simulation) -> Iterator[Explanation]:

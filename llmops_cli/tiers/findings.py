@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from llmops_cli.report import Finding
+from llmops_cli.tiers.cascade_tables import about_verdicts
 from llmops_cli.tiers.model import TierParameters
 from llmops_cli.tiers.simulation import Rows, Simulation
+from llmops_cli.tiers.words import points
 
 __all__ = ["about_rows", "own_findings"]
 
@@ -22,6 +24,7 @@ def own_findings(found: Simulation, given: TierParameters) -> tuple[Finding, ...
         *_about_classes(found),
         *_about_plan(found, given),
         *_about_policies(found),
+        *about_verdicts(found.cascades),
     )
 
 
@@ -149,6 +152,14 @@ def _about_plan(found: Simulation, given: TierParameters) -> Iterator[Finding]:
 
 def _about_policies(found: Simulation) -> Iterator[Finding]:
     """Whether deciding request by request is worth it, for every policy that was asked for."""
+    if found.comparison is None and found.asked.several:
+        yield Finding(
+            slug="tiers-not-compared",
+            severity="warning",
+            message="routers, scores and cascades were asked for, and fewer than three clusters "
+            "have requests that every model answered: not compared",
+            hint="run every model on a sample of the requests",
+        )
     said: dict[tuple[str, str], list[str]] = {}
     for policy in found.comparison.policies if found.comparison else ():
         if policy.kind not in _ASKED:
@@ -156,7 +167,7 @@ def _about_policies(found: Simulation) -> Iterator[Finding]:
         gain = policy.estimate("gain_over_table")
         if gain.low is None or gain.high is None:
             continue
-        words = f"{policy.name} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+        words = f"{policy.name} ({points(gain.low)} to {points(gain.high)})"
         said.setdefault(_verdict(gain.low, gain.high), []).append(words)
     for (slug, verdict), names in said.items():
         yield Finding(

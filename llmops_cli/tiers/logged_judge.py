@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 _METHODS = {
     "quality": "logged verdicts replayed",
     "cost_usd": "logged verdicts replayed, every model and judgement a request touched",
+    "latency_s": "logged verdicts replayed, one model and judgement after the other",
     "quality_difference": "less the last model alone",
     "times_cheaper": "cost of the last model alone over that of the cascade",
     "correlation_of_errors": "quality less that of a judge of the same rates per tier whose "
@@ -38,13 +39,22 @@ class LoggedJudge:
             where there is none.
         specificity: ``(k-1,)`` share of its wrong answers that the judge rejects.
         reached: ``(k,)`` share of requests that each tier answers or is asked for.
-        estimates: quality, cost_usd, quality_difference, times_cheaper, correlation_of_errors.
+        estimates: quality, cost_usd, latency_s (NaN where nobody logged it), quality_difference,
+            times_cheaper, correlation_of_errors.
     """
 
     sensitivity: Floats
     specificity: Floats
     reached: Floats
     estimates: tuple[Estimate, ...]
+
+    def estimate(self, name: str) -> Estimate:
+        """The figure of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return {one.name: one for one in self.estimates}[name]
 
 
 def logged_judge(  # noqa: PLR0913 - the three settings of every bootstrap
@@ -77,9 +87,10 @@ def logged_judge(  # noqa: PLR0913 - the three settings of every bootstrap
     rates = _share(accept, right), _share(1 - accept, ~right)
     as_logged = replay(outcomes, ladder, accept)
     chances = accept_chance(outcomes, ladder, *(np.nan_to_num(rate) for rate in rates))
-    last = ladder.order[-1]
+    last, late = ladder.order[-1], as_logged.latency_s
     columns = [
         np.ones(len(outcomes)), as_logged.quality, as_logged.cost_usd,
+        np.full(len(outcomes), np.nan) if late is None else late,
         outcomes.quality[:, last], outcomes.cost_usd[:, last],
         replay(outcomes, ladder, chances).quality,
     ]  # fmt: skip
@@ -102,6 +113,6 @@ def _share(hits: Floats, of: npt.NDArray[np.bool_]) -> Floats:
 
 def _figures(totals: Floats) -> Floats:
     means = totals / totals[:, :1]
-    _, quality, cost, last, last_cost, independent = means.T
+    _, quality, cost, late, last, last_cost, independent = means.T
     cheaper = last_cost / np.where(cost > 0, cost, np.nan)
-    return np.column_stack([quality, cost, quality - last, cheaper, quality - independent])
+    return np.column_stack([quality, cost, late, quality - last, cheaper, quality - independent])

@@ -86,6 +86,10 @@ class TierParameters:
         saved, lost = self.min_saving, self.max_quality_loss
         _at_most_one("saving", saved, "half of the cost is 0.5")
         _at_most_one("loss", lost, "two points of 100 are 0.02")
+        if self.min_rows < 1:
+            raise usage_error(
+                "tiers-bad-min-rows", "a class without a row shows nothing", "--min-rows 1 or more"
+            )
         if self.max_providers is not None and self.max_providers < 1:
             raise usage_error("tiers-bad-providers", "a plan needs one provider", "1 or more")
         if self.evidence not in EVIDENCE:

@@ -16,6 +16,7 @@ from llmops_cli.report import (
     Report,
     Scalar,
 )
+from llmops_cli.tiers.assignment import no_latency
 from llmops_cli.tiers.assignment_evidence import shown
 from llmops_cli.tiers.cells import Cells, cells_of
 from llmops_cli.tiers.evaluation import evaluate
@@ -30,6 +31,7 @@ from llmops_cli.tiers.plan_held import (
     above_floor,
     held_table,
 )
+from llmops_cli.tiers.plan_limits import limit_checks
 from llmops_cli.tiers.plan_off_policy import (
     logged_checks,
     logged_class_floors,
@@ -39,6 +41,7 @@ from llmops_cli.tiers.plan_off_policy import (
 )
 from llmops_cli.tiers.report import gates, loss_measure, parameters, saving_measure
 from llmops_cli.tiers.simulation import prepared
+from llmops_cli.tiers.words import points
 
 __all__ = ["check_plan"]
 
@@ -74,7 +77,10 @@ def check_plan(
     """
     _check_models(outcomes, plan)
     rows = prepared(outcomes, plan.reference)
-    cells = cells_of(rows.outcomes, rows.reference, seed=given.seed)
+    late = plan.limits.max_p95_s
+    if late is not None and rows.outcomes.latency_s is None:
+        raise no_latency()
+    cells = cells_of(rows.outcomes, rows.reference, slower_than_s=late, seed=given.seed)
     _check_classes(cells, plan)
     if not rows.paired:
         found = _by_propensity(rows.outcomes, plan, cells, given, today)
@@ -117,17 +123,29 @@ def _by_propensity(
         command="simulate-tiers",
         title="Does this plan still hold?",
         headline=f"By the log's propensities the plan saves {100 * (saving.value or 0.0):.1f} % "
-        f"and changes quality by {-lost:+.1f} points.",
+        f"and changes quality by {points(-lost / 100)} points.",
         parameters=_parameters(plan, given),
         measures=(saving, loss, effective),
         checks=(
             _in_date(plan, today),
             *by_class,
-            *logged_checks(found, plan.limits.floor, given),
+            *logged_checks(found, plan.limits, given),
         ),
         tables=(logged_table(found),),
-        findings=tuple(_new_classes(plan, cells)),
+        findings=(*_not_judged(plan), *_new_classes(plan, cells)),
     )
+
+
+def _not_judged(plan: TierPlan) -> Iterator[Finding]:
+    """Limits that a log of the chosen models alone says nothing of."""
+    limits = plan.limits
+    if limits.max_p95_s is not None or limits.capacity:
+        yield Finding(
+            slug="plan-limits-not-judged",
+            severity="warning",
+            message="the p95 and the capacities of the plan are not judged by propensities",
+            hint="run the plan's models side by side on a sample",
+        )
 
 
 def _parameters(plan: TierPlan, given: TierParameters) -> dict[str, Scalar]:
@@ -179,7 +197,7 @@ def _headline(held: Held) -> str:
     return (
         f"On these rows the plan saves {100 * worth.saving:.1f} % "
         f"({100 * plan.saving.value:.1f} % promised) and changes quality by "
-        f"{-100 * worth.loss:+.1f} points ({-100 * plan.loss.value:+.1f} promised)."
+        f"{points(-worth.loss)} points ({points(-plan.loss.value)} promised)."
     )
 
 
@@ -195,6 +213,7 @@ def _checks(held: Held, given: TierParameters, today: date) -> Iterator[Check]:
         yield Check.at_least(
             "the floor of every class holds", worst, 0, needed="more rows of that class"
         )
+    yield from limit_checks(held.cells, held.share, held.plan.limits, given.level, given.seed)
     yield from gates(held.worth, METHOD, held.cells.clusters, given)
 
 

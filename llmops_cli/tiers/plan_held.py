@@ -11,9 +11,20 @@ from llmops_cli.tiers.cells import Cells
 from llmops_cli.tiers.evaluation import Evaluated
 from llmops_cli.tiers.plan import ClassPlan, TierPlan
 
-__all__ = ["METHOD", "Held", "above_class_floors", "above_floor", "held_table"]
+__all__ = [
+    "METHOD",
+    "UNKNOWN_ROOM",
+    "Held",
+    "above_class_floors",
+    "above_floor",
+    "held_table",
+    "unseen_floors",
+]
 
 Floats = npt.NDArray[np.float64]
+
+UNKNOWN_ROOM = (0.0, -1.0, 1.0)
+"""Quality above a floor, and its bounds, where too little is known."""
 
 METHOD = "bootstrap over clusters, on rows that the plan was not chosen on"
 
@@ -54,8 +65,12 @@ def above_floor(held: Held, floor: float) -> Measure:
 
 
 def above_class_floors(held: Held) -> Measure | None:
-    """The class that is nearest to its floor, or furthest below it; all bounds hold together."""
+    """The class that is nearest to its floor, or furthest below it; all bounds hold together.
+
+    Of a class without a row everything is possible.
+    """
     found = [item for k in range(len(held.cells.tasks)) if (item := _room(held, k)) is not None]
+    found += [UNKNOWN_ROOM for _ in unseen_floors(held.plan, held.cells.tasks)]
     if not found:
         return None
     value, low, high = (min(column) for column in zip(*found, strict=True))
@@ -71,6 +86,17 @@ def above_class_floors(held: Held) -> Measure | None:
     )
 
 
+def unseen_floors(plan: TierPlan, tasks: tuple[str, ...]) -> tuple[str, ...]:
+    """Classes of the plan with a floor and another model than the reference, and without a row."""
+    return tuple(
+        item.task
+        for item in plan.classes
+        if item.task not in tasks
+        and item.floor is not None
+        and any(part.model != plan.reference for part in item.models)
+    )
+
+
 def _room(held: Held, klass: int) -> tuple[float, float, float] | None:
     """Quality above the floor of a class, with its bounds; None where nothing is asked."""
     item, share, known = held.of_task(klass), held.share[klass], held.known
@@ -80,7 +106,7 @@ def _room(held: Held, klass: int) -> tuple[float, float, float] | None:
     base = float(known.base[klass, 0])
     enough = bool(known.enough[klass][mine].all())
     if not enough:
-        return 0.0, -1.0, 1.0
+        return UNKNOWN_ROOM
     quality = float((share * np.nan_to_num(known.quality[klass]))[mine].sum())
     reach = float((share * known.reach[klass])[mine].sum())
     room = quality - item.floor * base

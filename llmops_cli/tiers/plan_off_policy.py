@@ -16,7 +16,9 @@ from llmops_cli.tiers.off_policy import (
     evaluate_off_policy,
 )
 from llmops_cli.tiers.outcomes import Outcomes
-from llmops_cli.tiers.plan import TierPlan
+from llmops_cli.tiers.plan import Limits, TierPlan
+from llmops_cli.tiers.plan_held import UNKNOWN_ROOM, unseen_floors
+from llmops_cli.tiers.plan_limits import budget_check
 from llmops_cli.tiers.policies import select
 
 __all__ = [
@@ -114,6 +116,21 @@ def _loss(found: Logged) -> Measure:
     )
 
 
+def _cost(found: Logged) -> Measure:
+    paid = found.plan.cost_usd.doubly_robust
+    return Measure(
+        name="cost_usd_per_1000",
+        label="cost of 1,000 requests",
+        value=1000 * paid.value,
+        unit="usd",
+        low=None if paid.low is None else 1000 * paid.low,
+        high=None if paid.high is None else 1000 * paid.high,
+        level=found.level,
+        n=found.plan.rows,
+        method="doubly robust",
+    )
+
+
 def _lost(base: float | None, mine: float | None) -> float | None:
     return None if base is None or mine is None else 100 * (base - mine)
 
@@ -129,9 +146,11 @@ def _effective(found: Logged) -> Measure:
     )
 
 
-def logged_checks(found: Logged, floor: float | None, given: TierParameters) -> Iterator[Check]:
-    """The plan's floor over all requests, and the gates."""
-    saving, loss = _saving(found), _loss(found)
+def logged_checks(found: Logged, limits: Limits, given: TierParameters) -> Iterator[Check]:
+    """The plan's floor over all requests, its budget, and the gates."""
+    saving, loss, floor = _saving(found), _loss(found), limits.floor
+    if limits.budget_usd_per_1000 is not None:
+        yield budget_check(_cost(found), limits)
     if floor is not None:
         allowed = 100 * (1 - floor) * found.base.quality.doubly_robust.value
         yield Check.at_most("the floor holds", loss, allowed, needed=_NEEDED)
@@ -160,14 +179,16 @@ def logged_class_floors(
         for klass, task in enumerate(outcomes.tasks)
         if task in floors and share[klass, reference] < 1 and (outcomes.task == klass).any()
     ]
-    if not asked:
+    unseen = unseen_floors(plan, outcomes.tasks)
+    if not asked and not unseen:
         return ()
     # All bounds hold together: Bonferroni over the classes.
-    every = replace(given, level=1 - 2 * given.alpha / len(asked))
+    every = replace(given, level=1 - 2 * given.alpha / max(1, len(asked)))
     found = [
         _room(select(outcomes, outcomes.task == klass), share, reference, floor, every)
         for klass, floor in asked
     ]
+    found += [UNKNOWN_ROOM for _ in unseen]
     value, low, high = (min(column) for column in zip(*found, strict=True))
     measure = Measure(
         name="above_class_floor",
@@ -189,10 +210,10 @@ def _room(
     try:
         found = value_of_plan(rows, share, reference, given)
     except LlmopsError:
-        return 0.0, -1.0, 1.0
+        return UNKNOWN_ROOM
     mine, base = found.plan.quality.doubly_robust, found.base.quality.doubly_robust
     if mine.low is None or mine.high is None or base.low is None or base.high is None:
-        return 0.0, -1.0, 1.0
+        return UNKNOWN_ROOM
     value = mine.value - floor * base.value
     return value, mine.low - floor * base.high, mine.high - floor * base.low
 

@@ -1,4 +1,4 @@
-"""Tables of other policies beside the plan: baselines, routers, cascades, and others' claims."""
+"""Tables of other policies beside the plan: baselines, routers, and others' claims."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from llmops_cli.report import Column, Scalar, Table
 from llmops_cli.tiers.figures import PolicyResult
 from llmops_cli.tiers.simulation import Simulation
 
-__all__ = ["PUBLISHED", "cascade_tables", "figure_tables", "policy_tables", "published"]
+__all__ = ["PUBLISHED", "figure_tables", "policy_tables", "published"]
 
 PUBLISHED: tuple[tuple[str, str, str], ...] = (
     (
@@ -46,7 +46,7 @@ def policy_tables(found: Simulation) -> Iterator[Table]:
     at_reference = (base.estimate("quality").value, base.estimate("cost_usd").value)
     yield Table(
         name="policies",
-        title="The plan beside every baseline, on the same requests",
+        title=f"The plan beside every baseline, on the same {found.comparison.rows:,} requests",
         columns=(
             Column(name="policy", label="policy"),
             Column(name="quality", label="quality"),
@@ -85,40 +85,6 @@ def _policy(policy: PolicyResult, at_reference: tuple[float, float]) -> tuple[Sc
         None if gain is None or gain.high is None else 100 * gain.high,
         policy.kind,
     )
-
-
-def cascade_tables(found: Simulation) -> Iterator[Table]:
-    """What each cascade would be worth with judges of these reliabilities."""
-    for names, points in found.cascades:
-        yield Table(
-            name="cascade_" + "_".join(names),
-            title=f"{' > '.join(names)}: worth, by how often the judge is right",
-            columns=(
-                Column(name="reliability", label="judge right", unit="share"),
-                Column(name="difference", label="against the last", unit="points"),
-                Column(name="difference_low", label="low", unit="points"),
-                Column(name="difference_high", label="high", unit="points"),
-                Column(name="times_cheaper", label="times cheaper", unit="ratio"),
-                Column(name="cost_usd_per_1000", label="per 1,000", unit="usd"),
-            ),
-            rows=tuple(
-                (
-                    point.reliability,
-                    100 * point.difference.value,
-                    _ended(point.difference.low),
-                    _ended(point.difference.high),
-                    point.times_cheaper.value,
-                    1000 * point.cost_usd.value,
-                )
-                for point in points
-            ),
-            note="an escalated request pays every model and judge it touched; errors of the "
-            "judge independent of everything else",
-        )
-
-
-def _ended(value: float | None) -> float | None:
-    return None if value is None else 100 * value
 
 
 def figure_tables(found: Simulation) -> Iterator[Table]:

@@ -16,6 +16,9 @@ __all__ = ["priced", "with_costs"]
 
 Floats = npt.NDArray[np.float64]
 
+_MOST_USD = 1e12
+"""As of a cost in a file."""
+
 
 def with_costs(outcomes: Outcomes, said: Mapping[str, float]) -> Outcomes:
     """Fill in the costs that no file names.
@@ -32,7 +35,7 @@ def with_costs(outcomes: Outcomes, said: Mapping[str, float]) -> Outcomes:
         if name not in outcomes.models:
             names = ", ".join(outcomes.models)
             raise usage_error("tiers-unknown-model", f"there is no model '{name}'", f"of: {names}")
-        if not 0 <= usd < float("inf"):
+        if not 0 <= usd <= _MOST_USD:
             raise usage_error("tiers-bad-cost", f"{usd:g} is no amount of USD", "0 or more")
         column = cost[:, outcomes.models.index(name)]
         column[np.isnan(column)] = usd

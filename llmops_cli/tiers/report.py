@@ -199,7 +199,27 @@ def _slow(found: Simulation) -> tuple[Measure, ...]:
 
 
 def _series(found: Simulation) -> tuple[Series, ...]:
-    """Cost against quality: the static plans from the cheapest to the best, and every policy."""
+    """One chart of cost and quality: this plan, all static plans, every policy, single models."""
+    curves = [_curve("plan", "this plan", np.array([[found.own.cost_usd, found.own.quality]]))]
+    path = _static_plans(found)
+    if path is not None:
+        curves.append(_curve("plans", "plans by class, by their means", path))
+    policies = found.comparison.policies if found.comparison else ()
+    for policy in policies:
+        points = np.column_stack([policy.cost_usd, policy.quality])
+        if len(points) > 1:
+            curves.append(_curve(policy.name.replace(" ", "_"), policy.name, points))
+    single = [(*one.cost_usd, *one.quality) for one in policies if one.kind == "single"]
+    if single:
+        # A gap after each model: they are points, and nothing lies between them.
+        apart = np.full((2 * len(single) - 1, 2), np.nan)
+        apart[::2] = sorted(single)
+        curves.append(_curve("models", "single models", apart))
+    return tuple(curves)
+
+
+def _static_plans(found: Simulation) -> npt.NDArray[np.float64] | None:
+    """``(P, 2)`` cost and quality from the cheapest plan by class to the best one."""
     known = found.plan.shown
     free = replace(
         found.plan.problem,
@@ -210,20 +230,20 @@ def _series(found: Simulation) -> tuple[Series, ...]:
         budget=None,
     )
     path = None if not free.admitted.any(axis=1).all() else walk(free)
-    curves = [] if path is None else [_curve("plans", "Plans by class: means", path.path)]
-    for policy in found.comparison.policies if found.comparison else ():
-        points = np.column_stack([policy.cost_usd, policy.quality])
-        if len(points) > 1:
-            curves.append(_curve(policy.name.replace(" ", "_"), policy.name, points))
-    return tuple(curves)
+    return None if path is None else path.path
 
 
 def _curve(name: str, title: str, points: npt.NDArray[np.float64]) -> Series:
+    cost, quality = (
+        tuple(value if np.isfinite(value) else None for value in column.tolist())
+        for column in (1000 * points[:, 0], points[:, 1])
+    )
     return Series(
         name=name,
-        title=f"{title}, quality against cost",
+        title=title,
         x_label="US dollars per 1,000 requests",
         y_label="quality",
-        x=tuple((1000 * points[:, 0]).tolist()),
-        y=tuple(points[:, 1].tolist()),
+        x=cost,
+        y=quality,
+        chart="Quality against cost",
     )

@@ -1,20 +1,19 @@
 """The whole answer before anybody words it: rows, plan, its worth, roles, other policies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.tiers.asked_cascades import AskedCascade, asked_cascades
 from llmops_cli.tiers.assignment import Assignment, assign
-from llmops_cli.tiers.cascades import Ladder
 from llmops_cli.tiers.cells import Cells, cells_of
 from llmops_cli.tiers.comparison import CompareParameters, Comparison, compare_policies
 from llmops_cli.tiers.evaluation import Evaluated, evaluate
 from llmops_cli.tiers.model import TierParameters, usage_error
 from llmops_cli.tiers.outcomes import Outcomes
 from llmops_cli.tiers.policies import Served, select
-from llmops_cli.tiers.reliability import CascadePoint, reliability_table
 from llmops_cli.tiers.roles import Role, roles
 from llmops_cli.tiers.stability import Stability, cross_fitted, stability
 
@@ -70,8 +69,10 @@ class Simulation:
             are too few clusters.
         steady: how often the choices come out again.
         roles: of the models.
-        comparison: other policies on the same rows; None where rows lack models.
-        cascades: names of each cascade asked for, and its worth by reliability of the judge.
+        asked: which other policies.
+        comparison: those and the baselines, on rows that every model answered; None where there
+            are too few of them.
+        cascades: each one that was asked for.
     """
 
     rows: Rows
@@ -81,8 +82,9 @@ class Simulation:
     held_out: Evaluated | None
     steady: Stability
     roles: tuple[Role, ...]
+    asked: CompareParameters
     comparison: Comparison | None
-    cascades: tuple[tuple[tuple[str, ...], tuple[CascadePoint, ...]], ...]
+    cascades: tuple[AskedCascade, ...]
 
     @property
     def expected(self) -> Evaluated:
@@ -173,7 +175,7 @@ def simulate(
             "different requests, --plan holds a plan against logged propensities",
             exit_code=ExitCode.INCONCLUSIVE,
         )
-    used = rows.outcomes
+    used, asked = rows.outcomes, compare or CompareParameters()
     cells = cells_of(used, rows.reference, slower_than_s=given.max_p95_s, seed=given.seed)
     plan = assign(cells, given)
     return Simulation(
@@ -184,42 +186,36 @@ def simulate(
         held_out=cross_fitted(cells, given),
         steady=stability(cells, plan, given),
         roles=roles(used, plan.shown, dict(given.tiers)),
-        comparison=_comparison(rows, plan, given, compare),
-        cascades=tuple(_cascades(rows, given, compare or CompareParameters())),
+        asked=asked,
+        comparison=_comparison(used, rows.reference, plan, given, asked),
+        cascades=tuple(asked_cascades(used, given, asked)),
     )
 
 
 def _comparison(
-    rows: Rows, plan: Assignment, given: TierParameters, asked: CompareParameters | None
+    outcomes: Outcomes,
+    reference: int,
+    plan: Assignment,
+    given: TierParameters,
+    asked: CompareParameters,
 ) -> Comparison | None:
-    outcomes = rows.outcomes
-    if rows.partial or len(np.unique(outcomes.cluster)) < _LEAST_CLUSTERS:
+    every = outcomes.complete
+    if len(np.unique(outcomes.cluster[every])) < _LEAST_CLUSTERS:
         return None
-    asked = asked or CompareParameters()
-    served: Sequence[tuple[str, Served]] = (("this plan", _served(outcomes, plan)),)
+    shared = outcomes if every.all() else select(outcomes, every)
+    served: Sequence[tuple[str, Served]] = (("this plan", _served(shared, plan)),)
     return compare_policies(
-        outcomes,
+        shared,
         replace(
             asked,
             level=given.level,
             seed=given.seed,
-            reference=outcomes.models[rows.reference],
+            reference=outcomes.models[reference],
             # Without verdicts there is only what a judge of a stated reliability would do.
             cascades=asked.cascades if asked.judge else (),
             extra=(*served, *asked.extra),
         ),
     )
-
-
-def _cascades(
-    rows: Rows, given: TierParameters, asked: CompareParameters
-) -> Iterator[tuple[tuple[str, ...], tuple[CascadePoint, ...]]]:
-    for names in asked.cascades:
-        for name in names:
-            _reference(rows.outcomes, name)
-        order = tuple(rows.outcomes.models.index(name) for name in names)
-        ladder = Ladder(order, asked.judge_cost_usd, asked.judge_latency_s)
-        yield names, reliability_table(rows.outcomes, ladder, level=given.level, seed=given.seed)
 
 
 def _served(outcomes: Outcomes, plan: Assignment) -> Served:

@@ -5,14 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from llmops_cli.report import Column, Scalar, Table
+from llmops_cli.tiers.cascade_tables import cascade_tables
 from llmops_cli.tiers.model import TierParameters, class_floors
-from llmops_cli.tiers.plan import reasons
-from llmops_cli.tiers.policy_tables import (
-    cascade_tables,
-    figure_tables,
-    policy_tables,
-    published,
-)
+from llmops_cli.tiers.plan_making import reasons
+from llmops_cli.tiers.policy_tables import figure_tables, policy_tables, published
 from llmops_cli.tiers.simulation import Simulation
 
 __all__ = ["plan_rows", "simulation_tables"]
@@ -22,7 +18,7 @@ def simulation_tables(found: Simulation, given: TierParameters) -> tuple[Table, 
     """What the reader needs first comes first: two tables are shown without ``-v``."""
     return (
         _plan(found),
-        *cascade_tables(found),
+        *cascade_tables(found.cascades),
         *policy_tables(found),
         _roles(found),
         *_undecided(found, given),

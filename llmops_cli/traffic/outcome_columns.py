@@ -139,12 +139,20 @@ def _models(
         raise LlmopsError(
             "outcomes-no-models",
             "no columns of two models or more are found in it",
-            hint="a column per model with its quality, and model|cost beside it; or name them: "
-            "--models small,large; a long table has the columns model and quality",
+            hint=_hint(list(columns)),
             file=file,
             line=1,
         )
     return found
+
+
+def _hint(header: list[str]) -> str:
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+        return "its fields are not separated by commas; write it as CSV"
+    return (
+        "a column per model with its quality, and model|cost beside it; or name them: "
+        "--models small,large; a long table has the columns model and quality"
+    )
 
 
 _SUFFIXES = {suffix for known in PER_MODEL.values() for suffix in known}

@@ -42,7 +42,7 @@ def qualities(values: Sequence[Any], field: str, wrong: Wrong, span: tuple[float
             return math.nan if code == 2 else low + code * (high - low)  # noqa: PLR2004 - no label
         number = _number(word)
         if not low <= number <= high:
-            message = f"not a quality between {low:g} and {high:g}"
+            message = f"not a quality between {low:g} and {high:g}: --quality-range names others"
             raise RowError("outcomes-bad-quality", message, name)
         return number
 
@@ -55,16 +55,21 @@ _NUMBERS = {"0", "1", "0.0", "1.0"}
 
 def amounts(values: Sequence[Any], field: str, wrong: Wrong, *, kind: str) -> Floats:
     """Numbers of 0 or more; ``kind`` is cost, latency or tokens, for the slug."""
+    article = "" if kind == "tokens" else "a "
 
     def read(value: object, name: str) -> float:
         word = spelled(value)
         number = math.nan if word in NOTHING else _number(word)
-        if number < 0 or math.isinf(number):
-            message = f"not a {kind}: a number of 0 or more is expected"
+        if not 0 <= number <= _MOST and not math.isnan(number):
+            message = f"not {article}{kind}: a number from 0 to {_MOST:g} is expected"
             raise RowError(f"outcomes-bad-{kind}", message, name)
         return number
 
-    return _floats(values, field, wrong, read, lambda known: (known >= 0) & (known < np.inf))
+    return _floats(values, field, wrong, read, lambda known: (known >= 0) & (known <= _MOST))
+
+
+_MOST = 1e12
+"""No request costs, takes or holds as much; sums of larger ones would overflow."""
 
 
 def shares(values: Sequence[Any], field: str, wrong: Wrong) -> Floats:

@@ -31,13 +31,17 @@ def looks_like_outcomes(paths: Sequence[str | Path], columns: OutcomeColumns | N
         return True
     try:
         source = resolve(paths[:1], (".csv",))[0]
+    except LlmopsError:
+        return False
+    if source.is_csv:
+        # What is CSV can only be a table, and its own reader says best what is wrong.
+        return True
+    try:
         first = next(chunks(source, Quarantine(10**9), rows=100), None)
     except LlmopsError:
         return False
-    # What is CSV and no log can only be a table, and its own reader says best what is wrong.
-    return source.is_csv or (
-        first is not None and is_outcome_table(first.columns, (columns or OutcomeColumns()).names)
-    )
+    named = (columns or OutcomeColumns()).names
+    return first is not None and is_outcome_table(first.columns, named)
 
 
 def read_outcomes(

@@ -5,8 +5,12 @@ points and looks costs up in lists; its cascade goes row by row; cascade routing
 row. CPU time of this process.
 """
 
+import json
+import os
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +18,7 @@ from llmops_cli.stats.frontier import hulls, mean_height, upper_hull
 from llmops_cli.tiers.cascade_routing import Stepwise, outcome_of_sets, price_paths
 from llmops_cli.tiers.cascades import Ladder, sweep
 from llmops_cli.tiers.outcomes import Outcomes
+from llmops_cli.tiers.policies import select
 from llmops_cli.tiers.supermodels import Beliefs, Supermodels
 
 ROWS = 3148
@@ -21,6 +26,10 @@ CAPS = np.geomspace(1e-4, 3e-2, 11)
 ERRORS = np.array([0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8])
 PUBLISHED_S = 76.9
 """cascade-routing's bisection over 3 models and as many rows, two cores, whole process."""
+
+RIVAL = "LLMOPS_BENCH_CASCADE_ROUTING"
+"""Names a Python that has cascade-routing's package ``selection``; it is not on PyPI."""
+RIVAL_ROWS, RIVAL_BUDGETS = 120, 10
 
 
 def seconds(work: Callable[[], object], runs: int = 1) -> float:
@@ -142,12 +151,12 @@ def believed(given: Outcomes) -> Beliefs:
         parts.append(np.column_stack(columns))
     before, after = parts
     moved = after - before
-    return Beliefs(before, after, given.cost_usd, moved.T @ moved / ROWS)
+    return Beliefs(before, after, given.cost_usd, moved.T @ moved / len(given))
 
 
 def area(given: Outcomes, beliefs: Beliefs, paths: np.ndarray) -> float:
     """AUC between the cheapest and the dearest model, in percent."""
-    rows, ladder = np.arange(ROWS), Ladder(tuple(range(len(given.models))))
+    rows, ladder = np.arange(len(given)), Ladder(tuple(range(len(given.models))))
     outcome = outcome_of_sets(given, ladder, rows, beliefs.after)
     family = Stepwise(Supermodels(beliefs), rows, paths, outcome)
     every = [family.serve(rows, setting) for setting in range(family.settings)]
@@ -203,11 +212,47 @@ def routing() -> None:
     print(f"  AUC {found:.3f} %, with {len(fine):,} price paths {best:.3f} %")
 
 
+def against_the_package() -> None:
+    """The same estimates, budgets and rows through cascade-routing itself, where there is one."""
+    python = os.environ.get(RIVAL)
+    if not python or subprocess.run([python, "-c", "import selection"], check=False).returncode:
+        print(f"  cascade-routing itself            NOT COMPARED: no Python has it, see {RIVAL}")
+        return
+    given = select(drawn(3), np.arange(RIVAL_ROWS))
+    beliefs = believed(given)
+    means = given.cost_usd.mean(axis=0)
+    budgets = np.linspace(means[0], means[-1], RIVAL_BUDGETS)
+    paths = price_paths(beliefs.cost_usd)
+    area(given, beliefs, paths[:2])
+    ours = seconds(lambda: area(given, beliefs, paths))
+    folder = Path(".bench")
+    folder.mkdir(exist_ok=True)
+    np.savez(
+        folder / "estimates.npz", before=beliefs.before, after=beliefs.after,
+        cost=given.cost_usd, quality=given.quality, covariance=beliefs.covariance, budgets=budgets,
+    )  # fmt: skip
+    script = Path(__file__).with_name("rival_cascade_routing.py")
+    command = [python, str(script), str(folder / "estimates.npz")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    told = json.loads(done.stdout)
+    cost, quality = np.array(told["points"]).T
+    floor = given.quality[:, [0]].mean(axis=0)
+    found = hulls(cost[None], quality[None])
+    theirs = 100 * float(mean_height(found, means[[0]], means[[-1]], floor)[0])
+    mine = area(given, beliefs, paths)
+    shared = area(given, beliefs, price_paths(beliefs.cost_usd, shifts=(0,)))
+    print(f"  cascade-routing itself, {RIVAL_ROWS} rows, {RIVAL_BUDGETS} budgets")
+    print(f"    package {told['seconds']:8.2f} s   AUC {theirs:.3f} %")
+    print(f"    llmops  {ours:8.2f} s   AUC {mine:.3f} %   ({told['seconds'] / ours:,.0f}x)")
+    print(f"    with one price for every step, as the package here      {shared:.3f} %")
+
+
 def main() -> None:
     """Print every part."""
     hull()
     cascade()
     routing()
+    against_the_package()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from llmops_cli.tiers.assignment_greedy import walk
 from llmops_cli.tiers.assignment_limits import obstacles
@@ -226,20 +227,59 @@ def test_a_class_without_any_model_is_named() -> None:
     assert [(item.name, item.klass) for item in obstacles(bare)] == [("class", 1)]
 
 
-def test_nothing_is_printed_while_the_solver_runs(capfd: pytest.CaptureFixture[str]) -> None:
-    draw = np.random.default_rng(0)
-    quality = np.sort(draw.random((200, 12)) * 0.4 + 0.6, axis=1)
-    cost = np.exp(np.linspace(0, 5, 12)) * np.exp(draw.normal(0, 0.3, quality.shape))
-    weight = draw.dirichlet(np.ones(200))
+def test_many_classes_under_many_limits_are_solved_as_by_the_whole_program() -> None:
+    draw = np.random.default_rng(3)
+    quality = np.sort(draw.random((60, 8)) * 0.4 + 0.6, axis=1)
+    cost = np.exp(np.linspace(-9, -4, 8)) * np.exp(draw.normal(0, 0.3, quality.shape))
+    weight = draw.dirichlet(np.ones(60))
     problem = Problem(
         weight=weight,
         cost=cost,
         quality=quality,
-        admitted=np.ones(cost.shape, np.bool_),
-        floor=0.97 * float((weight * quality[:, -1]).sum()),
-        capacity=np.full(12, 0.5),
+        admitted=draw.random(cost.shape) < 0.9,
+        floor=0.92 * float((weight * quality[:, -1]).sum()),
+        slow=draw.random(cost.shape) * 0.12,
+        capacity=np.full(8, 0.4),
+        provider=np.arange(8) // 2,
+        max_providers=3,
     )
-    found = solve(problem)
+    found, whole = solve(problem), by_the_whole_program(problem)
     assert found is not None
+    assert found.objective == pytest.approx(whole, rel=1e-6)
+    assert found.bound <= found.objective
     assert found.gap < 1e-6
-    assert capfd.readouterr().out == ""
+    quick = solve(problem, exact=False)
+    assert quick is not None
+    assert whole * (1 - 1e-9) <= quick.objective <= whole * 1.003
+
+
+def by_the_whole_program(problem: Problem) -> float:
+    """Every pair of class and model at once, with a row per pair for the providers."""
+    assert problem.slow is not None
+    assert problem.provider is not None
+    classes, models = problem.cost.shape
+    pairs = classes * models
+    klass, model = np.divmod(np.arange(pairs), models)
+    weight = problem.weight[klass]
+    used = np.eye(4)[problem.provider[model]]
+    zero, unit = np.zeros((1, 4)), float((weight * problem.cost.ravel()).max())
+    each = np.column_stack([np.eye(classes)[klass].T, np.zeros((classes, 4))])
+    part = np.vstack([weight * problem.quality.ravel(), weight * problem.slow.ravel()])
+    rows = [
+        LinearConstraint(each, 1, 1),
+        LinearConstraint(np.column_stack([part[:1], zero]), problem.floor, np.inf),
+        LinearConstraint(np.column_stack([part[1:], zero]), -np.inf, SLOW_SHARE),
+        LinearConstraint(
+            np.column_stack([np.eye(models)[model].T * weight, np.zeros((models, 4))]), -np.inf, 0.4
+        ),
+        LinearConstraint(np.column_stack([np.eye(pairs), -used]), -np.inf, 0),
+        LinearConstraint(np.append(np.zeros(pairs), np.ones(4))[None], 0, 3),
+    ]
+    found = milp(
+        np.append(weight * problem.cost.ravel(), np.zeros(4)) / unit,
+        integrality=np.ones(pairs + 4, np.int64),
+        bounds=Bounds(0, np.append(problem.admitted.ravel(), np.ones(4))),
+        constraints=rows,
+        options={"mip_rel_gap": 1e-7},
+    )
+    return float(found.fun) * unit

@@ -1,12 +1,12 @@
 """The comparison: figures against plain definitions, baselines, pairing, determinism, coverage."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from llmops_cli.errors import ExitCode, LlmopsError
-from llmops_cli.stats.frontier import upper_hull
 from llmops_cli.tiers.comparison import CompareParameters, Comparison, compare_policies
 from llmops_cli.tiers.figures import PolicyResult
 from llmops_cli.tiers.metrics import METHODS
@@ -94,18 +94,24 @@ def test_the_random_mix_recovers_what_it_buys(found: Comparison) -> None:
 
 
 def by_definition(policy: PolicyResult, found: Comparison) -> dict[str, float]:
-    """The same figures from the points, with np.interp on a fine grid."""
+    """The same figures from the points, by the best mix of any two of them on a fine grid."""
     weak, strong, dear = found.policy("small"), found.policy("large"), found.policy("large")
-    kept = upper_hull(policy.cost_usd, policy.quality)
-    x, y = policy.cost_usd[kept], policy.quality[kept]
+    x, y = policy.cost_usd, policy.quality
     low, high = weak.cost_usd[0], strong.cost_usd[0]
     floor, top = weak.quality[0], strong.quality[0]
 
     def height(at: np.ndarray) -> np.ndarray:
-        return np.where(at < x[0], floor, np.interp(at, x, y))
+        best = np.full(len(at), -np.inf)
+        for i, j in itertools.product(range(len(x)), repeat=2):
+            if x[i] < x[j]:
+                between = (at >= x[i]) & (at <= x[j])
+                line = y[i] + (y[j] - y[i]) * (at - x[i]) / (x[j] - x[i])
+                best = np.where(between, np.maximum(best, line), best)
+            best = np.where(at >= x[i], np.maximum(best, y[i]), best)
+        return np.where(at < x.min(), floor, best)
 
-    grid = np.linspace(low, dear.cost_usd[0], 400_001)
-    fine = np.linspace(low, high, 400_001)
+    grid = np.linspace(low, dear.cost_usd[0], 40_001)
+    fine = np.linspace(low, high, 40_001)
     reached = fine[height(fine) >= top - 1e-12]
     figures = {
         "aiq": float(height(grid).mean()),

@@ -11,7 +11,9 @@ from llmops_cli.errors import LlmopsError
 from llmops_cli.exports import litellm_config, routing_table
 from llmops_cli.synthetic import make
 from llmops_cli.tiers import Outcomes, TierParameters, TierPlan, simulate
-from llmops_cli.tiers.plan import from_yaml, plan_schema, tier_plan, to_yaml
+from llmops_cli.tiers.plan import plan_schema
+from llmops_cli.tiers.plan_making import tier_plan
+from llmops_cli.tiers.plan_yaml import from_yaml, to_yaml
 from llmops_cli.traffic.outcomes import read_outcomes
 
 
@@ -81,6 +83,14 @@ def test_a_split_class_is_weighted_in_the_exports(plan: TierPlan) -> None:
         (("reference: acme/large", "reference: acme/large\nmood: good"), "plan-invalid", ""),
         (("requests: 2600", "requests: many"), "plan-invalid", "requests"),
         (("share: 1.0", "share: 0.4"), "plan-invalid", "classes[0].models"),
+        (("share: 1.0", "share: .nan"), "plan-invalid", "classes[0].models"),
+        (("alpha: 0.05", "alpha: 7.0"), "plan-invalid", "alpha"),
+        (("  floor: 0.97", "  floor: .nan"), "plan-invalid", "limits.floor"),
+        (("  floor: 0.97", "  floor: -1.0"), "plan-invalid", "limits.floor"),
+        (("max_p95_s: null", "max_p95_s: 0.0"), "plan-invalid", "limits.max_p95_s"),
+        (("capacity: {}", "capacity: {m: 2.0}"), "plan-invalid", "limits.capacity.m"),
+        (("task: extract", "task: classify"), "plan-invalid", "classes[1].task"),
+        (("saving:\n  value: ", "saving:\n  value: .inf #"), "plan-invalid", "saving.value"),
         (("schema: ", "schema: ["), "plan-not-yaml", ""),
     ],
 )
@@ -96,3 +106,30 @@ def test_what_is_no_plan_is_refused(
 
 def test_numbers_of_the_plan_are_finite(plan: TierPlan) -> None:
     assert np.isfinite([item.survives for item in plan.classes]).all()
+
+
+def test_a_plan_without_a_class_or_with_a_model_twice_is_refused(plan: TierPlan) -> None:
+    split = next(item for item in plan.classes if len(item.models) > 1)
+    first = split.models[0].model
+    text = to_yaml(plan)
+    empty = text[: text.index("classes:")] + "classes: []\n"
+    twice = text.replace(split.models[1].model + "\n    share", first + "\n    share")
+    for wrong, field in ((empty, "classes"), (twice, "models")):
+        with pytest.raises(LlmopsError) as caught:
+            from_yaml(wrong)
+        assert caught.value.slug == "plan-invalid"
+        assert caught.value.field.endswith(field)
+
+
+def test_a_task_called_reference_is_not_the_group_that_others_fall_back_to(plan: TierPlan) -> None:
+    named = [item.task for item in plan.classes]
+    renamed = from_yaml(to_yaml(plan).replace(f"task: {named[0]}\n", "task: reference\n"))
+    groups = [item["model_name"] for item in yaml.safe_load(litellm_config(renamed))["model_list"]]
+    assert groups.count("tier-reference") == 1
+    assert groups.count("tier/reference") == len(renamed.classes[0].models)
+
+
+def test_names_of_any_script_are_written_as_they_are(plan: TierPlan) -> None:
+    text = to_yaml(from_yaml(to_yaml(plan).replace("task: extract", "task: 要約")))
+    assert "task: 要約" in text
+    assert from_yaml(text).classes[0].task == "要約"

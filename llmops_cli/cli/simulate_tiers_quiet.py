@@ -1,6 +1,8 @@
-"""Keeps standard output clean while the solver runs: HiGHS may print a line of its own there.
+"""Keeps standard output to ourselves while a plan is sought: HiGHS may print a line of its own.
 
-Our JSON goes to standard output, and one stray line would break it.
+Only the command does this, since standard output is its own to redirect; the analyses do not.
+HiGHS 1.12, which scipy brings, prints it whatever ``disp`` says (ERGO-Code/HiGHS issue 2783), and
+among our JSON one stray line would break it.
 """
 
 import ctypes
@@ -8,13 +10,13 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
-__all__ = ["silence"]
+__all__ = ["quiet_stdout"]
 
 _STDOUT = 1
 
 
 @contextmanager
-def silence() -> Generator[None]:
+def quiet_stdout() -> Generator[None]:
     """What C code prints inside goes nowhere; without a standard output there is nothing to do."""
     try:
         kept = os.dup(_STDOUT)
