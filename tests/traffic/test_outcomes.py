@@ -292,3 +292,26 @@ def test_no_table_breaks_the_reader(
     assert ((known >= 0) & (known <= 1)).all()
     assert (np.nan_to_num(table.cost_usd) >= 0).all()
     assert len(table.task) == len(table.cluster) == len(table.quality)
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_other_separators_are_named(tmp_path: Path, mark: str) -> None:
+    with pytest.raises(LlmopsError, match="no columns of two models") as caught:
+        read(tmp_path, WIDE.replace(",", mark))
+    assert caught.value.hint == "its fields are not separated by commas; write it as CSV"
+
+
+def test_a_broken_table_is_still_a_table_and_says_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "outcomes.csv"
+    path.write_text(WIDE + '"r4,code,c2,1,1,1,1,1,1\n', encoding="utf-8")
+    assert looks_like_outcomes([path])
+    with pytest.raises(LlmopsError) as caught:
+        read_outcomes([path])
+    assert (caught.value.slug, caught.value.line) == ("outcomes-not-csv", 5)
+
+
+@pytest.mark.parametrize("value", ["1e13", "1e308", "inf", "-0.1"])
+def test_no_request_costs_or_takes_more_than_sums_can_hold(tmp_path: Path, value: str) -> None:
+    table = read(tmp_path, WIDE.replace(",0.002,", f",{value},").replace(",4\n", f",{value}\n"))
+    assert [row.slug for row in table.bad_rows] == ["outcomes-bad-cost", "outcomes-bad-latency"]
+    assert len(table.quality) == 1
