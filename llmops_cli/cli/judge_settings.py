@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmops_cli.cli.text_file import text_of
 from llmops_cli.errors import ExitCode, LlmopsError
 
 if TYPE_CHECKING:
@@ -25,16 +26,8 @@ def template_of(prompt: Path | None, sources: "tuple[Source, ...]") -> "Template
 
     if prompt is None:
         return Template(PAIR if pair_in(sources) else QUALITY)
-    try:
-        return Template(prompt.read_text("utf-8"))
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise LlmopsError(
-            "prompt-unreadable",
-            f"the prompt cannot be read: {reason}",
-            file=str(prompt),
-            exit_code=ExitCode.USAGE,
-        ) from error
+    said = text_of(prompt, "prompt-unreadable", "the prompt", exit_code=ExitCode.USAGE)
+    return Template(said)
 
 
 def labels_of(given: str, template: "Template", *, own_prompt: bool) -> tuple[str, ...]:

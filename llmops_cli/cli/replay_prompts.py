@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from llmops_cli.cli.text_file import text_of
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Finding
 
@@ -24,16 +25,7 @@ def system_of(path: Path | None) -> str | None:
     """
     if path is None:
         return None
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise LlmopsError(
-            "prompt-unreadable",
-            f"the prompt cannot be read: {reason}",
-            file=str(path),
-            exit_code=ExitCode.USAGE,
-        ) from error
+    return text_of(path, "prompt-unreadable", "the prompt", exit_code=ExitCode.USAGE)
 
 
 def prompts_of(

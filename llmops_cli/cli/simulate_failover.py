@@ -10,6 +10,7 @@ from llmops_cli.cli.exports_option import exports_of
 from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, command
 from llmops_cli.cli.show import finish, say, write_atomically
+from llmops_cli.cli.text_file import text_of
 from llmops_cli.errors import ExitCode, LlmopsError
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def simulate_failover(
         search=search,
     )
     exports = exports_of(export, FAILOVER_EXPORTS)
-    text = _text(pool)
+    text = text_of(pool, "failover-unreadable", "the pool")
     columns = None if portability else _COLUMNS
     traffic = read_logs(paths, logs, shared, keep_content=portability, columns=columns)
     known = _pool(traffic.calls, text, pool, published=published_outages)
@@ -136,16 +137,6 @@ def simulate_failover(
         for warning in written.warnings:
             say(shared, f"llmops: warning[export-{name}]: {path}: {warning}")
     finish(found, shared)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise LlmopsError(
-            "failover-unreadable", f"the pool cannot be read: {reason}", file=str(path)
-        ) from error
 
 
 def _pool(calls: "CallsTable", text: str, path: Path, *, published: bool) -> "Pool":

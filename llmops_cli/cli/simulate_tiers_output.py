@@ -8,6 +8,7 @@ from llmops_cli.cli.options import Shared, check_writable
 from llmops_cli.cli.show import STDOUT, finish, write_atomically, write_stdout
 from llmops_cli.cli.simulate_tiers_input import Read
 from llmops_cli.cli.simulate_tiers_quiet import quiet_stdout
+from llmops_cli.cli.text_file import text_of
 from llmops_cli.errors import ExitCode, LlmopsError
 
 if TYPE_CHECKING:
@@ -55,17 +56,8 @@ def hold_plan(
     from llmops_cli.tiers.plan_check import check_plan
     from llmops_cli.tiers.plan_yaml import from_yaml
 
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise LlmopsError(
-            "plan-unreadable",
-            f"the plan cannot be read: {reason}",
-            hint="write one with: llmops simulate-tiers OUTCOMES -o plan.yaml",
-            file=str(path),
-            exit_code=ExitCode.USAGE,
-        ) from error
+    hint = "write one with: llmops simulate-tiers OUTCOMES -o plan.yaml"
+    text = text_of(path, "plan-unreadable", "the plan", hint=hint, exit_code=ExitCode.USAGE)
     plan = from_yaml(text, source=str(path))
     report = check_plan(
         read.outcomes, plan, given, day, inputs=(*read.files, str(path)), findings=read.findings

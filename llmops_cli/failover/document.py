@@ -3,6 +3,7 @@
 import msgspec
 import pandas as pd
 
+from llmops_cli.documents import converted, document
 from llmops_cli.errors import LlmopsError
 from llmops_cli.failover.document_entries import DocumentEntry, invalid, within
 from llmops_cli.failover.document_incidents import incidents_of, outage_of
@@ -58,28 +59,7 @@ def pool_from_yaml(text: str, began: pd.Timestamp, span_s: float, *, source: str
 
 
 def _document(text: str, source: str) -> DocumentEntry:
-    import yaml  # noqa: PLC0415 - only a failover file pays for it
-
-    try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise LlmopsError(
-            "failover-not-yaml",
-            "this is not YAML",
-            file=source,
-            line=mark.line + 1 if mark else None,
-        ) from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise LlmopsError(
-            "failover-schema-unknown",
-            f"it does not begin with 'schema: {SCHEMA}'",
-            hint="deployments, policies, incidents and outages: see llmops simulate-failover -h",
-            file=source,
-            field="schema",
-        )
-    try:
+    hint = "deployments, policies, incidents and outages: see llmops simulate-failover -h"
+    found = document(text, SCHEMA, prefix="failover", source=source, hint=hint)
+    with converted(slug="failover-invalid", source=source):
         return msgspec.convert(found, DocumentEntry)
-    except msgspec.ValidationError as error:
-        reason, _, at = str(error).partition(" - at ")
-        raise invalid(reason[:1].lower() + reason[1:], at.strip("`$."), source) from error

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from llmops_cli.documents import converted
 from llmops_cli.errors import LlmopsError
 from llmops_cli.failover.document_entries import DeploymentEntry, invalid, positive, within
 from llmops_cli.failover.model import Line, Member
@@ -103,9 +104,5 @@ def line_of(item: dict[str, Any], names: list[str], where: str, source: str) -> 
             near = get_close_matches(name, sorted(known), n=1)
             hint = f", did you mean '{near[0]}'?" if near else ""
             raise invalid(f"a policy has no '{name}'{hint}", where, source)
-    try:
+    with converted(slug="failover-invalid", source=source, within=where):
         return Line(msgspec.convert(given, FailoverPolicy), tuple(places))
-    except msgspec.ValidationError as error:
-        reason, _, at = str(error).partition(" - at ")
-        place = f"{where}.{at.strip('`$.')}".rstrip(".")
-        raise invalid(reason[:1].lower() + reason[1:], place, source) from error

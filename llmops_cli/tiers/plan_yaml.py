@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from llmops_cli.errors import LlmopsError
+from llmops_cli.documents import converted, document
 from llmops_cli.tiers.plan import SCHEMA, ClassPlan, TierPlan
 
 __all__ = ["from_yaml", "to_yaml"]
@@ -32,35 +32,12 @@ def from_yaml(text: str, *, source: str = "the plan") -> TierPlan:
         LlmopsError: ``plan-not-yaml``, ``plan-schema-unknown``, ``plan-invalid`` with the
             field.
     """
-    import yaml  # noqa: PLC0415 - as above
-
-    try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else None
-        raise LlmopsError("plan-not-yaml", "this is not YAML", file=source, line=line) from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise LlmopsError(
-            "plan-schema-unknown",
-            f"it does not begin with 'schema: {SCHEMA}'",
-            hint="write the plan again with llmops simulate-tiers -o",
-            file=source,
-            field="schema",
-        )
-    try:
+    again = "write the plan again with llmops simulate-tiers -o"
+    found = document(text, SCHEMA, prefix="plan", source=source, hint=again)
+    said = "llmops schema tier-plan says what a plan holds"
+    with converted(slug="plan-invalid", source=source, hint=said):
         plan = msgspec.convert(found, TierPlan)
         _require_sound(plan)
-    except msgspec.ValidationError as error:
-        # The message ends with the place, as a path from the root of the document.
-        reason, _, at = str(error).partition(" - at ")
-        raise LlmopsError(
-            "plan-invalid",
-            reason,
-            hint="llmops schema tier-plan says what a plan holds",
-            file=source,
-            field=at.strip("`$."),
-        ) from error
     return plan
 
 
