@@ -23,7 +23,9 @@ __all__ = [
     "Report",
     "Scalar",
     "Series",
+    "Span",
     "Table",
+    "Timeline",
     "Verdict",
     "fold",
 ]
@@ -233,7 +235,11 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
-    """A curve: ``y`` against ``x``, both of the same length; None is a gap in the curve."""
+    """A curve: ``y`` against ``x``, both of the same length; None is a gap in the curve.
+
+    Curves of one ``chart`` are drawn on the same axes under that title, one after the other in
+    the report; a curve without one stands alone under its own.
+    """
 
     name: str
     title: str
@@ -241,12 +247,33 @@ class Series:
     y_label: str
     x: tuple[float | None, ...]
     y: tuple[float | None, ...]
+    chart: str = ""
 
     def __post_init__(self) -> None:
         """Refuse lengths that differ: no view could draw the rest."""
         if len(self.x) != len(self.y):
             message = f"series {self.name}: {len(self.x)} x values for {len(self.y)} y values"
             raise ValueError(message)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """A stretch of time: its name, where it begins and ends, and what to say beside it."""
+
+    label: str
+    start: float
+    end: float
+    words: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timeline:
+    """Stretches of time in order, in the unit of their numbers."""
+
+    name: str
+    title: str
+    spans: tuple[Span, ...]
+    unit: Unit = "s"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -294,6 +321,7 @@ class Report:
     series: tuple[Series, ...] = ()
     findings: tuple[Finding, ...] = ()
     explanations: tuple[Explanation, ...] = ()
+    timelines: tuple[Timeline, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

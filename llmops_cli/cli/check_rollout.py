@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,7 +50,7 @@ def check_rollout(
     *,
     plan: Annotated[Path, typer.Option("--plan", metavar="PATH", help="The plan of the rollout.")],
     stage: Annotated[
-        float, typer.Option("--stage", metavar="PERCENT", help="The stage that is running.")
+        str, typer.Option("--stage", metavar="PERCENT|shadow", help="The stage that is running.")
     ],
     canary: Annotated[
         str | None,
@@ -78,6 +79,15 @@ def check_rollout(
     until: Annotated[
         str | None,
         typer.Option("--until", metavar="MOMENT", help="When it ended.", show_default="not yet"),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            metavar="MOMENT",
+            help="All data until then are in: silence since counts.",
+            show_default="the last window",
+        ),
     ] = None,
     state: Annotated[
         Path | None,
@@ -114,18 +124,22 @@ def check_rollout(
     out of order and data seen twice change nothing but what they bring. Of two accounts of one
     window the fuller one counts, so give whole windows; of logs, all of the stage each time.
 
+    The plan's policy decides where the evidence does not: a stage that lasts longer than it may,
+    a new version that falls silent (by --as-of), looks in a row, pausing, and the watch at 100 %.
+
     With --watch it reads the files of a folder again whenever one arrives, and ends when the
     stage is to be promoted or rolled back.
     """
     if control is not None and canary is None:
         raise _usage("rollout-control-alone", "--control needs --canary", "--canary COLUMN=VALUE")
-    known = read_plan(plan)
+    known, running = read_plan(plan), _percent(stage)
     how = Reading(
         plan=known,
         canary=None if canary is None else column_and_value(canary, "--canary"),
         control=control,
         since=moment_of(since, "--since"),
         until=moment_of(until, "--until"),
+        as_of=moment_of(as_of, "--as-of"),
         logs=logs,
         shared=shared,
     )
@@ -133,12 +147,12 @@ def check_rollout(
         check_writable(state)
     report = None
     for files in _looks(paths or [], watch, (every, for_hours)):
-        report = _look(files, stage, state, how)
+        report = _look(files, running, state, how)
         if report.verdict is not Verdict.INCONCLUSIVE:
             break
         if watch is not None:
             say(shared, f"llmops: {report.headline}")
-    finish(report or _look((), stage, state, how), shared)
+    finish(report or _look((), running, state, how), shared)
 
 
 def _look(files: tuple[str, ...], stage: float, state: Path | None, how: Reading) -> Report:
@@ -148,6 +162,7 @@ def _look(files: tuple[str, ...], stage: float, state: Path | None, how: Reading
 
     before = read_state(state, how.plan)
     seen, names, findings = read_observed(files, how) if files else (Observed(), (), ())
+    seen = replace(seen, as_of=how.as_of)
     report, after = check(how.plan, before, stage, seen, inputs=names, findings=findings)
     if state is not None:
         write_atomically(state, to_json(after))
@@ -167,6 +182,16 @@ def _looks(
     polls = None if hours is None else math.ceil(3600 * hours / every)
     for files in arrivals(watch, partial(time.sleep, every), polls):
         yield (*paths, *files)
+
+
+def _percent(stage: str) -> float:
+    """The stage as the plan knows it; in the shadow stage nobody meets the new version."""
+    if stage.strip().lower() == "shadow":
+        return 0.0
+    try:
+        return float(stage.strip().removesuffix("%"))
+    except ValueError:
+        raise _usage("rollout-bad-stage", "--stage is no percent", "--stage 5") from None
 
 
 def _usage(slug: str, message: str, hint: str) -> LlmopsError:

@@ -31,6 +31,7 @@ class Reading:
         control: value of the old one; None for every other call.
         since: moment in UTC at which the stage began; empty for all that is there.
         until: moment in UTC at which it ended; the same.
+        as_of: moment in UTC until which all data are in; empty for that of the last window.
         logs: how logs are read.
         shared: as the command was given.
     """
@@ -40,6 +41,7 @@ class Reading:
     control: str | None
     since: str
     until: str
+    as_of: str
     logs: Logs
     shared: Shared
 

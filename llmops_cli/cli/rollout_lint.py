@@ -12,6 +12,8 @@ from llmops_cli.errors import ExitCode, LlmopsError
 
 __all__ = ["register", "rollout_lint"]
 
+_MOST_HOURS = 24 * 365
+
 
 def rollout_lint(
     manifest: Annotated[
@@ -28,6 +30,12 @@ def rollout_lint(
         float, typer.Option("--error-rise", metavar="X", help="Rise of the error rate to see.")
     ] = 0.01,
     runs: Annotated[int, typer.Option("--runs", help="Rollouts played.")] = 2000,
+    step_hours: Annotated[
+        float,
+        typer.Option(
+            "--step-hours", metavar="H", help="Of a step that waits for a person or a gate."
+        ),
+    ] = 1.0,
     max_false_rollback: Annotated[
         float | None,
         typer.Option(
@@ -42,8 +50,9 @@ def rollout_lint(
 ) -> None:
     """Say how often an existing manifest rolls back for nothing.
 
-    Reads the weights, windows and error limits of an Argo Rollout with its AnalysisTemplate, or
-    of a Flagger Canary, and plays them on your log.
+    Reads the weights, windows and limits of an Argo Rollout with its AnalysisTemplates, or of a
+    Flagger Canary, and plays them on your log: limits of error and success rates, and of the
+    harms that plan-rollout exports.
 
     Also spelled `llmops check-rollout lint`.
     """
@@ -56,11 +65,21 @@ def rollout_lint(
         seed=shared.seed,
         max_false_rollback=max_false_rollback,
     )
-    known = read_manifest(_text(manifest), source=str(manifest))
+    known = read_manifest(_text(manifest), source=str(manifest), waits_s=_seconds(step_hours))
     traffic = read_logs(paths, logs, shared)
     inputs = (str(manifest), *traffic.files)
     findings = bad_row_findings(traffic.bad_rows)
     finish(lint(known, traffic.calls, given, inputs=inputs, findings=findings), shared)
+
+
+def _seconds(hours: float) -> float:
+    if 0 < hours < _MOST_HOURS:
+        return 3600 * hours
+    raise LlmopsError(
+        "manifest-bad-step",
+        f"--step-hours {hours:g} does not lie between 0 and {_MOST_HOURS:,}",
+        exit_code=ExitCode.USAGE,
+    )
 
 
 def _text(path: Path) -> str:

@@ -1,5 +1,6 @@
 """``llmops simulate-rollout``: a plan rehearsed on a log before anybody is exposed to it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +42,11 @@ def simulate_rollout(
     latency_ratio: Annotated[
         float, _harm("latency-ratio", "Every duration times this.", "1")
     ] = 1.0,
+    p95_ratio: Annotated[
+        float, _harm("p95-ratio", "Their p95 times this, the median as it was.", "1")
+    ] = 1.0,
     error_rise: Annotated[float, _harm("error-rise", "Rise of the error rate.", "0")] = 0.0,
+    cost_ratio: Annotated[float, _harm("cost-ratio", "Every cost times this.", "1")] = 1.0,
     only: Annotated[
         str | None,
         typer.Option(
@@ -59,6 +64,12 @@ def simulate_rollout(
     ] = 0.0,
     runs: Annotated[int, typer.Option("--runs", help="Rollouts played of each change.")] = 500,
     look_hours: Annotated[float, typer.Option("--look-hours", help="Hours between looks.")] = 1.0,
+    every_rule: Annotated[
+        bool,
+        typer.Option(
+            "--every-rule", help="Also judge by one test of errors, of each kind of boundary."
+        ),
+    ] = False,
     max_false_rollback: Annotated[
         float | None, _gate("max-false-rollback", "SHARE", "of harmless changes that go back.")
     ] = None,
@@ -81,12 +92,24 @@ def simulate_rollout(
     """
     from llmops_cli.rollout import RehearsalParameters, RolloutParameters, draw_plan
     from llmops_cli.rollout import simulate_rollout as simulate
+    from llmops_cli.rollout.changes import Change
 
     given = RehearsalParameters(
-        change=_change((quality_drop, latency_ratio, error_rise), only, (after_hours, drift_hours)),
+        change=_change(
+            Change(
+                quality_drop=quality_drop,
+                latency_ratio=latency_ratio,
+                p95_ratio=p95_ratio,
+                error_rise=error_rise,
+                cost_ratio=cost_ratio,
+            ),
+            only,
+            (after_hours, drift_hours),
+        ),
         runs=runs,
         look_s=3600 * look_hours,
         seed=shared.seed,
+        every_rule=every_rule,
         max_false_rollback=max_false_rollback,
         min_detection=min_detection,
         max_exposed=max_exposed,
@@ -98,35 +121,36 @@ def simulate_rollout(
     finish(simulate(traffic.calls, known, given, inputs=traffic.files, findings=findings), shared)
 
 
-def _change(
-    harm: tuple[float, float, float], only: str | None, hours: tuple[float, float]
-) -> "Change | None":
-    from llmops_cli.rollout.changes import Change
-
-    quality, latency, errors = harm
-    if harm == (0.0, 1.0, 0.0):
+def _change(harm: "Change", only: str | None, hours: tuple[float, float]) -> "Change | None":
+    """The change with its name, place and time; None where there is none."""
+    if harm.harmless:
         if only is not None or any(hours):
             raise LlmopsError(
                 "rollout-no-change",
                 "a place or a time was given for a change, and no change",
-                hint="add --quality-drop, --latency-ratio or --error-rise",
+                hint="add --quality-drop, --latency-ratio, --p95-ratio, --error-rise or "
+                "--cost-ratio",
                 exit_code=ExitCode.USAGE,
             )
         return None
-    parts = (
-        f"score -{quality:g}" if quality else "",
-        f"latency x{latency:g}" if latency != 1 else "",
-        f"errors +{errors:g}" if errors else "",
-    )
-    return Change(
-        name=", ".join(part for part in parts if part),
-        quality_drop=quality,
-        latency_ratio=latency,
-        error_rise=errors,
+    return replace(
+        harm,
+        name=_name(harm),
         only=None if only is None else column_and_value(only, "--only"),
         after_s=3600 * hours[0],
         drift_s=3600 * hours[1],
     )
+
+
+def _name(harm: "Change") -> str:
+    parts = (
+        f"score -{harm.quality_drop:g}" if harm.quality_drop else "",
+        f"latency x{harm.latency_ratio:g}" if harm.latency_ratio != 1 else "",
+        f"p95 x{harm.p95_ratio:g}" if harm.p95_ratio != 1 else "",
+        f"errors +{harm.error_rise:g}" if harm.error_rise else "",
+        f"cost x{harm.cost_ratio:g}" if harm.cost_ratio != 1 else "",
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def column_and_value(text: str, option: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from llmops_cli.exports.rollout_file import (
     waiting_s,
     whole_percent,
 )
+from llmops_cli.exports.rollout_policy import argo_policy
 from llmops_cli.exports.rollout_queries import (
     EARLY_HARM,
     EARLY_LEAST,
@@ -27,6 +28,7 @@ from llmops_cli.exports.rollout_queries import (
     Watched,
     early_bound,
     end_bounds,
+    measurable,
     metric_warnings,
     promql,
 )
@@ -57,6 +59,7 @@ def argo_rollout(plan: Plan) -> RolloutFile:
         "A stage lasts as long as its requests should take to come; with fewer it pauses.",
         "Whether the split is what the stage says (sample ratio) is not checked.",
         PER_REQUEST,
+        *argo_policy(plan),
         *rounded(plan, "setWeight"),
         *metric_warnings(plan, longest, waiting_s(longest)),
     ]
@@ -112,8 +115,13 @@ def _name(stage: Stage, part: str) -> str:
 
 def _templates(plan: Plan, stage: Stage) -> list[dict[str, Any]]:
     found = list[dict[str, Any]]()
+    names = {guardrail.name for guardrail in measurable(plan)}
     for part, metric in (("early", _early), ("end", _end)):
-        metrics = [metric(plan, stage, decision) for decision in stage.decisions]
+        metrics = [
+            metric(plan, stage, decision)
+            for decision in stage.decisions
+            if decision.guardrail in names
+        ]
         found.append({
             "apiVersion": _API,
             "kind": "AnalysisTemplate",
@@ -131,18 +139,27 @@ def _early(plan: Plan, stage: Stage, decision: Decision) -> dict[str, Any]:
         "interval": window,
         "count": EARLY_PARTS,
         "failureCondition": f"len(result) > 0 && result[0] > {early_bound(decision):.6g}",
+        **({"failureLimit": plan.policy.consecutive_looks - 1} if _blips(plan) else {}),
         "provider": _query(plan, stage, decision, window, EARLY_LEAST * stage.canary_requests),
     }
+
+
+def _blips(plan: Plan) -> bool:
+    return plan.policy.consecutive_looks > 1
 
 
 def _end(plan: Plan, stage: Stage, decision: Decision) -> dict[str, Any]:
     below, above = end_bounds(decision)
     window = minutes(waiting_s(stage))
+    back = {"failureCondition": f"len(result) > 0 && result[0] > {above:.6g}"}
+    if stage.maximum_s is not None and plan.policy.at_maximum == "abort":
+        # Without it, whatever is no success is a failure.
+        back = {}
     return {
         "name": f"harm-{decision.guardrail}",
         "count": 1,
         "successCondition": f"len(result) > 0 && result[0] < {below:.6g}",
-        "failureCondition": f"len(result) > 0 && result[0] > {above:.6g}",
+        **back,
         "provider": _query(plan, stage, decision, window, decision.canary_requests),
     }
 

@@ -16,6 +16,7 @@ from llmops_cli.exports.rollout_file import (
     rollout_file,
     weights,
 )
+from llmops_cli.exports.rollout_policy import no_copies
 from llmops_cli.rollout.model import Plan
 
 __all__ = ["ai_gateway_route"]
@@ -41,6 +42,7 @@ def ai_gateway_route(plan: Plan) -> RolloutFile:
     ]
     warnings = [
         DECIDED_ELSEWHERE,
+        *no_copies(plan),
         PER_REQUEST,
         (
             "A prompt or chain change has no place in it: both backends get the same request, and "

@@ -13,6 +13,7 @@ from llmops_cli.exports.rollout_file import (
     rollout_file,
     weights,
 )
+from llmops_cli.exports.rollout_policy import no_copies
 from llmops_cli.rollout.model import Plan
 
 __all__ = ["flagd_flag"]
@@ -38,6 +39,7 @@ def flagd_flag(plan: Plan) -> RolloutFile:
     ]
     warnings = [
         DECIDED_ELSEWHERE,
+        *no_copies(plan),
         (
             "A flag without a targetingKey in its context has nobody to assign: requests without a "
             "user fall into one bucket, together."

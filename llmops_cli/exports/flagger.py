@@ -17,12 +17,14 @@ from llmops_cli.exports.rollout_file import (
     waiting_s,
     whole_percent,
 )
+from llmops_cli.exports.rollout_policy import flagger_policy
 from llmops_cli.exports.rollout_queries import (
     EARLY_HARM,
     EARLY_LEAST,
     EARLY_PARTS,
     Watched,
     early_bound,
+    measurable,
     metric_warnings,
     promql,
 )
@@ -69,6 +71,7 @@ def flagger_canary(plan: Plan) -> RolloutFile:
             "Users are not kept on one version: sessionAffinity holds a client to the canary only "
             "as long as its cookie lives, and callers of an API seldom keep cookies."
         ),
+        *flagger_policy(plan),
         *rounded(plan, "stepWeights"),
         *metric_warnings(plan, first, 0.0),
     ]
@@ -86,16 +89,16 @@ def flagger_canary(plan: Plan) -> RolloutFile:
         *stages_in_words(plan),
     ]
     title = "Flagger: Canary and MetricTemplates from a plan of llmops plan-rollout."
-    templates = [_template(plan, guardrail) for guardrail in plan.guardrails]
+    templates = [_template(plan, guardrail) for guardrail in measurable(plan)]
     return rollout_file(title, notes, warnings, [_canary(plan, window), *templates])
 
 
 def _canary(plan: Plan, window: str) -> dict[str, Any]:
     analysis = {
         "interval": _LOOK,
-        "threshold": 1,
+        "threshold": plan.policy.consecutive_looks,
         "stepWeights": [whole_percent(stage.percent) for stage in plan.stages],
-        "metrics": [_metric(plan, guardrail, window) for guardrail in plan.guardrails],
+        "metrics": [_metric(plan, guardrail, window) for guardrail in measurable(plan)],
         "webhooks": [
             {"name": name, "type": kind, "url": f"{_GATES}{path}"}
             for name, kind, path in (

@@ -8,7 +8,7 @@ import itertools
 from typing import Any
 
 from llmops_cli.exports.rollout_file import RolloutFile, rollout_file, stages_in_words
-from llmops_cli.rollout.model import Plan
+from llmops_cli.rollout.model import Plan, Stage
 
 __all__ = ["github_workflow"]
 
@@ -45,13 +45,14 @@ def github_workflow(plan: Plan) -> RolloutFile:
         GitHub Actions, workflow syntax: ``schedule``, ``concurrency``; exit codes of
         ``llmops check-rollout``: 0 promote, 4 hold, 1 roll back.
     """
-    first = f"{plan.stages[0].percent:g}"
+    first = _word(plan.steps[0])
     notes = [
         "Put it at .github/workflows/rollout.yaml, and beside it in the repository:",
         "  rollout/plan.yaml     the plan: llmops plan-rollout LOG -o rollout/plan.yaml",
         f"  rollout/percent       the stage that runs; begin with {first} when it has its traffic",
         "  rollout/fetch-sums    prints the sums of both versions at a stage, as CSV",
         "  rollout/set-percent   gives the new version that much of the traffic; 0 goes back",
+        *_copies(plan),
         *stages_in_words(plan),
     ]
     warnings = [
@@ -64,10 +65,25 @@ def github_workflow(plan: Plan) -> RolloutFile:
             "one. The boundaries hold however often and whenever one looks, so no more than that "
             "is lost."
         ),
-        "A stage that stays undecided holds for ever: nothing in the plan says when to give up.",
     ]
+    if any(stage.maximum_s is None for stage in plan.stages):
+        warnings.append(
+            "A stage that stays undecided holds for ever: nothing in the plan says when to give up."
+        )
     title = "GitHub Actions: check-rollout between the stages of a plan of llmops plan-rollout."
     return rollout_file(title, notes, warnings, [_workflow(plan)])
+
+
+def _word(stage: Stage) -> str:
+    """What check-rollout calls a stage."""
+    return "shadow" if stage.shadow else f"{stage.percent:g}"
+
+
+def _copies(plan: Plan) -> list[str]:
+    if plan.shadow is None:
+        return []
+    share = f"{plan.shadow.percent:g} %"
+    return [f"  shadow: copy {share} of requests to the new version first; set-percent ends it"]
 
 
 def _workflow(plan: Plan) -> dict[str, Any]:
@@ -88,7 +104,7 @@ def _workflow(plan: Plan) -> dict[str, Any]:
 
 
 def _nexts(plan: Plan) -> str:
-    percents = [f"{stage.percent:g}" for stage in plan.stages]
+    percents = [_word(stage) for stage in plan.steps]
     nexts = [(this, after, after) for this, after in itertools.pairwise(percents)]
     # The last stage moves no traffic: everybody is on the new version already.
     nexts.append((percents[-1], percents[-1], "done"))

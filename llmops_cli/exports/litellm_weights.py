@@ -10,6 +10,7 @@ from llmops_cli.exports.rollout_file import (
     rollout_file,
     weights,
 )
+from llmops_cli.exports.rollout_policy import no_copies
 from llmops_cli.rollout.model import Plan
 
 __all__ = ["litellm_weights"]
@@ -32,6 +33,7 @@ def litellm_weights(plan: Plan) -> RolloutFile:
     ]
     warnings = [
         DECIDED_ELSEWHERE,
+        *no_copies(plan),
         PER_REQUEST,
         (
             "A retry is drawn anew and can land on the other version, which hides the errors of "

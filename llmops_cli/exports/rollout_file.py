@@ -50,6 +50,9 @@ PER_REQUEST = (
 )
 """Of targets without sticky assignment."""
 
+_LATE, _LATE_DEVIATIONS = 0.1, 3.0
+"""How much longer than planned a stage waits: a tenth, or so many deviations of a count."""
+
 _WIDTH = 98
 
 
@@ -116,28 +119,32 @@ def commented(paragraphs: Sequence[str]) -> str:
 def stages_in_words(plan: Plan) -> list[str]:
     """One line per stage: its share, its requests and how long it takes."""
     return [
-        f"  {stage.percent:g} %: {stage.canary_requests:,} requests on the new version, "
+        f"  {stage.label}: {stage.canary_requests:,} requests on the new version, "
         f"about {stage.duration_s / 3600:,.3g} h"
-        for stage in plan.stages
+        for stage in plan.steps
     ]
 
 
-def patches(plan: Plan, kind: str) -> list[str]:
-    """Commands that set the weights of the later stages of a route with the two backends."""
+def patches(plan: Plan, kind: str, *, copied: bool = False) -> list[str]:
+    """Commands that set the weights of the later stages of a route with the two backends.
+
+    Where the route begins with copies of requests (``copied``) the first of them ends that.
+    """
+    later = plan.stages if copied else plan.stages[1:]
     return [
-        f"  {stage.percent:g} %: kubectl patch {kind} {APP} --type=json -p '{_patch(stage)}'"
-        for stage in plan.stages[1:]
+        f"  {stage.percent:g} %: kubectl patch {kind} {APP} --type=json -p "
+        f"'{_patch(stage, uncopy=copied and stage is later[0])}'"
+        for stage in later
     ]
 
 
-def _patch(stage: Stage) -> str:
-    return json.dumps(
-        [
-            {"op": "replace", "path": f"/spec/rules/0/backendRefs/{at}/weight", "value": weight}
-            for at, weight in enumerate(weights(stage.percent))
-        ],
-        separators=(",", ":"),
-    )
+def _patch(stage: Stage, *, uncopy: bool) -> str:
+    ends = [{"op": "remove", "path": "/spec/rules/0/filters"}] if uncopy else []
+    moves = [
+        {"op": "replace", "path": f"/spec/rules/0/backendRefs/{at}/weight", "value": weight}
+        for at, weight in enumerate(weights(stage.percent))
+    ]
+    return json.dumps([*ends, *moves], separators=(",", ":"))
 
 
 def weights(percent: float) -> tuple[int, int]:
@@ -165,8 +172,13 @@ def rounded(plan: Plan, target: str) -> list[str]:
 
 
 def waiting_s(stage: Stage) -> float:
-    """How long a stage waits for its requests where nobody counts them: the upper end."""
-    return max(stage.duration_s, stage.duration_high_s or 0.0)
+    """How long a stage waits for its requests where nobody counts them.
+
+    The upper end of its duration, and as much longer as chance may keep the last of them away: a
+    stage that ends with one request too few is undecided.
+    """
+    late = max(_LATE, _LATE_DEVIATIONS / math.sqrt(stage.canary_requests))
+    return (1 + late) * max(stage.duration_s, stage.duration_high_s or 0.0)
 
 
 def minutes(seconds: float) -> str:

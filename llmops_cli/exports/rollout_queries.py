@@ -17,6 +17,7 @@ __all__ = [
     "Watched",
     "early_bound",
     "end_bounds",
+    "measurable",
     "metric_warnings",
     "promql",
 ]
@@ -63,6 +64,11 @@ class Watched:
     canary: str
     window: str
     requests: float
+
+
+def measurable(plan: Plan) -> tuple[Guardrail, ...]:
+    """The guardrails that a metrics server can answer for."""
+    return tuple(item for item in plan.guardrails if item.name in _MEASURES)
 
 
 def promql(watched: Watched) -> str:
@@ -143,6 +149,16 @@ def metric_warnings(plan: Plan, longest: Stage, wait_s: float) -> list[str]:
     """What a metrics server has to be taught before it can answer."""
     said = list[str]()
     for guardrail in plan.guardrails:
+        if guardrail.name not in _MEASURES:
+            said.append(
+                f"No standard metric tells {guardrail.name}: that guardrail is left out here, and "
+                "only `llmops check-rollout` decides it."
+            )
+        elif guardrail.ratio is not None:
+            said.append(
+                f"The margin of {guardrail.name} is a ratio of {guardrail.ratio:g} to the old "
+                "version: the limits here are what it comes to at the baseline's level."
+            )
         if guardrail.name == QUALITY:
             said.append(
                 f"Evaluation scores have no standard metric: export {SCORES}_sum and _count, or "

@@ -40,7 +40,13 @@ def sglang_speculative(plan: SpeculationPlan) -> str:
 
 def _remarks(plan: SpeculationPlan) -> list[str]:
     told = [f"SGLang: {plan.drafted_tokens} tokens of {plan.draft} for {plan.target}."]
-    if plan.off_above is not None:
+    if plan.drafting[0][0] > 1 or len(plan.drafting) > 1:
+        runs = " and ".join(f"{first} to {last}" for first, last in plan.drafting)
+        told += [
+            f"It pays at {runs} running requests only, and these arguments have no switch for",
+            "that: speculative-adaptive changes the depth, no more.",
+        ]
+    elif plan.off_above is not None:
         told += [
             f"It stops paying above {plan.off_above} running requests, and these arguments have no",
             "switch for that: speculative-adaptive changes the depth, no more.",

@@ -7,7 +7,7 @@ from llmops_cli.speculation.settings import SpeculationPlan
 __all__ = ["vllm_speculative_config"]
 
 _METHODS = {"ngram": "ngram", "chain": "draft_model", "tree": "eagle", "parallel": "medusa"}
-_MOST = 4096
+_MOST = 65_536
 """A batch that no server reaches: the end of the last stretch."""
 
 
@@ -31,20 +31,34 @@ def vllm_speculative_config(plan: SpeculationPlan) -> str:
     if plan.model:
         asked["model"] = plan.model
     asked["num_speculative_tokens"] = plan.drafted_tokens
-    if plan.off_above is not None:
-        asked["num_speculative_tokens_per_batch_size"] = [
-            [1, plan.off_above, plan.drafted_tokens],
-            [plan.off_above + 1, _MOST, 0],
-        ]
+    by_batch = _by_batch(plan)
+    if len(by_batch) > 1:
+        asked["num_speculative_tokens_per_batch_size"] = by_batch
     body = yaml.safe_dump(
         {"speculative_config": asked}, sort_keys=False, width=100, default_flow_style=None
     )
     return "".join(f"# {line}\n" for line in _remarks(plan)) + body
 
 
+def _by_batch(plan: SpeculationPlan) -> list[list[int]]:
+    """First batch, last batch and drafted tokens, over all batches and without a gap."""
+    found: list[list[int]] = []
+    free = 1
+    for first, last in plan.drafting:
+        if first > free:
+            found.append([free, first - 1, 0])
+        found.append([first, last, plan.drafted_tokens])
+        free = last + 1
+    if plan.off_above is None:
+        found[-1][1] = _MOST
+    else:
+        found.append([free, _MOST, 0])
+    return found
+
+
 def _remarks(plan: SpeculationPlan) -> list[str]:
     told = [f"vLLM: {plan.drafted_tokens} tokens of {plan.draft} for {plan.target} on {plan.gpu}."]
-    if plan.off_above is not None:
+    if len(_by_batch(plan)) > 1:
         told += [
             "num_speculative_tokens_per_batch_size needs a vLLM of 2026-05 or later; earlier ones",
             "refuse it, and their disable_by_batch_size has had no effect since 0.10.0. A report",

@@ -11,7 +11,8 @@ import pyarrow as pa
 from llmops_cli.calls import CallsTable, require
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.rollout.guardrails import Measured, Missing, measure_guardrails
-from llmops_cli.rollout.model import Guardrail, RolloutParameters
+from llmops_cli.rollout.model import Guardrail
+from llmops_cli.rollout.parameters import RolloutParameters
 from llmops_cli.rollout.schedule import clock
 from llmops_cli.stats.intervals import Interval
 
@@ -37,13 +38,15 @@ class Baseline:
         span_s: seconds from the first to the last.
         rate_per_s: calls per second.
         rate: its two-sided 90 % interval.
-        blocks: equal parts of the span that the interval rests on.
+        blocks: equal parts of the span that the interval rests on; 0 where it was given.
         units: users (or conversations) the calls belong to; 0 where the log names neither.
         unit: the column that groups calls, or empty.
         arrivals: ``(H,)`` calls in each hour of the log, which repeats; a log shorter than a day
             knows no hours of the day, and has its rate in every one.
         measured: the guardrails the log can carry.
         missing: those it cannot, each with the reason.
+        design_effect: where numbers were given in place of a log, how alike users' requests are
+            by them; None for a log.
     """
 
     calls: int
@@ -56,6 +59,12 @@ class Baseline:
     arrivals: npt.NDArray[np.float64]
     measured: tuple[Measured, ...]
     missing: tuple[Missing, ...]
+    design_effect: float | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether these are numbers that somebody gave, not a log that was measured."""
+        return self.design_effect is not None
 
     @property
     def guardrails(self) -> tuple[Guardrail, ...]:

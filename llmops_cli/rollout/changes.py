@@ -1,5 +1,6 @@
 """Changes for the worse, put into the requests of a log: as if the new version had served them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,7 +8,8 @@ import numpy.typing as npt
 
 from llmops_cli.calls import CallsTable
 from llmops_cli.errors import ExitCode, LlmopsError
-from llmops_cli.rollout.model import ERRORS, LATENCY, QUALITY, Guardrail
+from llmops_cli.rollout.cost import costs_usd
+from llmops_cli.rollout.model import COST, ERRORS, LATENCY, QUALITY, Guardrail
 
 __all__ = ["NO_CHANGE", "Change", "Requests", "requests_of"]
 
@@ -22,8 +24,10 @@ class Change:
     Attributes:
         name: shown to the reader.
         quality_drop: of the mean score of the requests concerned.
-        latency_ratio: every duration times this.
+        latency_ratio: every duration times this, and so each of their quantiles.
+        p95_ratio: their p95 times this and the median as it was: only the slow get slower.
         error_rise: share of the requests concerned that fail on top.
+        cost_ratio: the cost of every request times this.
         only: column and value of the requests concerned; None for all.
         after_s: seconds from the start of the rollout to the first harm.
         drift_s: seconds from there until the harm is whole, rising evenly; 0 for at once.
@@ -32,7 +36,9 @@ class Change:
     name: str = "no change"
     quality_drop: float = 0.0
     latency_ratio: float = 1.0
+    p95_ratio: float = 1.0
     error_rise: float = 0.0
+    cost_ratio: float = 1.0
     only: tuple[str, str] | None = None
     after_s: float = 0.0
     drift_s: float = 0.0
@@ -63,6 +69,7 @@ class Requests:
         duration_s: NaN where it is not known or the call failed.
         concerned: whether a change touches it.
         order: a fixed random order of the requests: those that a change makes worse come first.
+        cost_usd: NaN where it is not known; None where nobody asked.
     """
 
     failed: Mask
@@ -70,6 +77,7 @@ class Requests:
     duration_s: Floats
     concerned: Mask
     order: npt.NDArray[np.int64]
+    cost_usd: Floats | None = None
 
     def badness(self, guardrail: Guardrail) -> Floats:
         """What a guardrail counts of each request; NaN where the request does not carry it."""
@@ -77,6 +85,10 @@ class Requests:
             return self.failed.astype(np.float64)
         if guardrail.name == QUALITY:
             return 1 - self.score
+        if guardrail.name == COST:
+            unknown = np.full(len(self.failed), np.nan)
+            usd = unknown if self.cost_usd is None else self.cost_usd
+            return usd / (guardrail.unit_usd or np.nan)
         slow = self.duration_s >= (guardrail.threshold_s or np.inf)
         return np.where(np.isfinite(self.duration_s), slow, np.nan)
 
@@ -85,13 +97,15 @@ class Requests:
 
         Raises:
             LlmopsError: ``rollout-change-too-large`` where fewer requests are left to fail, or
-                the mean score is lower, than the change takes.
+                the mean score is lower, than the change takes; ``rollout-flat-latency`` where
+                nothing is slow that could get slower.
         """
         worse = self
-        if change.latency_ratio != 1:
-            factor = 1 + (change.latency_ratio - 1) * strength
-            slower = np.where(self.concerned, self.duration_s * factor, self.duration_s)
-            worse = replace(worse, duration_s=slower)
+        if (change.latency_ratio, change.p95_ratio) != (1, 1):
+            worse = replace(worse, duration_s=_slower(self, change, strength))
+        if self.cost_usd is not None and change.cost_ratio != 1:
+            factor = np.where(self.concerned, 1 + (change.cost_ratio - 1) * strength, 1.0)
+            worse = replace(worse, cost_usd=self.cost_usd * factor)
         if change.quality_drop:
             worse = replace(worse, score=_lower(self, change, strength))
         if change.error_rise:
@@ -105,11 +119,14 @@ class Requests:
         return worse
 
 
-def requests_of(calls: CallsTable, change: Change, seed: int) -> Requests:
-    """The requests of a log, and which of them a change concerns.
+def requests_of(
+    calls: CallsTable, change: Change, seed: int, guardrails: Sequence[Guardrail] = ()
+) -> Requests:
+    """The requests of a log, and which of them a change concerns; costs where they are guarded.
 
     Raises:
-        LlmopsError: ``rollout-no-slice`` where no call has the column's value.
+        LlmopsError: ``rollout-no-slice`` where no call has the column's value, and those of
+            :func:`llmops_cli.rollout.cost.costs_usd`.
     """
     failed = calls["error_type"].notna().to_numpy(dtype=bool)
     known = {
@@ -122,6 +139,7 @@ def requests_of(calls: CallsTable, change: Change, seed: int) -> Requests:
         duration_s=known["duration_s"],
         concerned=_concerned(calls, change),
         order=np.random.default_rng(seed).permutation(len(failed)),
+        cost_usd=costs_usd(calls) if any(item.name == COST for item in guardrails) else None,
     )
 
 
@@ -145,6 +163,26 @@ def _concerned(calls: CallsTable, change: Change) -> Mask:
             field=column,
         )
     return found
+
+
+def _slower(given: Requests, change: Change, strength: Floats) -> Floats:
+    """Durations of the changed version: all times a ratio, those beyond the median stretched."""
+    known = given.concerned & np.isfinite(given.duration_s)
+    if not known.any():
+        return given.duration_s
+    median, slow = np.quantile(given.duration_s[known], (0.5, 0.95))
+    if change.p95_ratio != 1 and slow <= median:
+        raise LlmopsError(
+            "rollout-flat-latency",
+            "p95 and median of the durations are the same: there are no slow ones to make slower",
+            hint="--latency-ratio slows every request",
+            field="duration_s",
+        )
+    stretch = (change.p95_ratio - 1) * slow / (slow - median) if slow > median else 0.0
+    beyond = np.maximum(given.duration_s - median, 0.0)
+    longer = given.duration_s + stretch * strength * beyond
+    factor = 1 + (change.latency_ratio - 1) * strength
+    return np.where(given.concerned, factor * longer, given.duration_s)
 
 
 def _first(given: Requests, among: Mask, share: float, strength: Floats, what: str) -> Mask:

@@ -2,49 +2,30 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import NormalDist
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.errors import ExitCode, LlmopsError
-from llmops_cli.rollout.boundaries import harm_limits
-from llmops_cli.rollout.decision import Verdicts, combined, harm_evidence
-from llmops_cli.rollout.evidence import Arms, Sample
+from llmops_cli.rollout.boundaries import benefit_limit, limits_at_parts
+from llmops_cli.rollout.check_path import Path, path_of
+from llmops_cli.rollout.decision import Verdicts, confirmed
+from llmops_cli.rollout.evidence import Arms
+from llmops_cli.rollout.harm import rule_evidence
 from llmops_cli.rollout.model import Guardrail, Plan, Stage
 from llmops_cli.rollout.observed import CANARY, CONTROL, USERS, Observed
+from llmops_cli.rollout.rule import Rule
 from llmops_cli.rollout.sample_ratio import RATIO_ALPHA, ratio_evidence
+from llmops_cli.rollout.stage_clock import StageClock
+from llmops_cli.rollout.stage_evidence import arms_of, flat, planned_information, requests_seen
+from llmops_cli.rollout.stage_verdict import Chances, Course, Ending, chances, ending, limit_of
+from llmops_cli.rollout.standing import Standing, standing_of
 from llmops_cli.rollout.state import State
 
-__all__ = ["Checked", "Standing", "check", "not_passed", "stage_of"]
+__all__ = ["Checked", "check", "not_passed", "stage_of"]
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where one guardrail stands at the last window.
-
-    Attributes:
-        guardrail: its name.
-        harm: how much worse the new version is, as observed.
-        low: lower bound of the harm, valid however often one looks.
-        high: upper bound of the harm at this look.
-        margin: the harm that matters.
-        evidence: of harm, as a part of what goes back.
-        treated: requests on the new version that carry the metric.
-        control: on what it is held against.
-    """
-
-    guardrail: str
-    harm: float
-    low: float
-    high: float
-    margin: float
-    evidence: float
-    treated: int
-    control: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +44,8 @@ class Checked:
             are not counted.
         standings: one per guardrail.
         still_open: whether the hour that filled the stage is not over.
+        paths: one per guardrail, window by window.
+        paused: whether harm was found and the plan leaves what follows to a person.
     """
 
     percent: float
@@ -75,6 +58,8 @@ class Checked:
     ratio_evidence: float | None
     standings: tuple[Standing, ...]
     still_open: bool = False
+    paths: tuple[Path, ...] = ()
+    paused: bool = False
 
     @property
     def split_is_off(self) -> bool:
@@ -83,18 +68,18 @@ class Checked:
 
 
 def stage_of(plan: Plan, percent: float) -> Stage:
-    """The stage of a plan by its percent.
+    """The stage of a plan by its percent; 0 is the shadow stage.
 
     Raises:
         LlmopsError: ``rollout-no-such-stage``.
     """
-    for stage in plan.stages:
-        if math.isclose(stage.percent, percent):
+    for stage in plan.steps:
+        if math.isclose(stage.key, percent):
             return stage
     raise LlmopsError(
         "rollout-no-such-stage",
-        f"the plan has no stage of {percent:g} %",
-        hint="its stages are " + ", ".join(f"{stage.percent:g}" for stage in plan.stages),
+        f"the plan has no stage of {percent:g} %" if percent else "the plan has no shadow stage",
+        hint="its stages are " + ", ".join(stage.label for stage in plan.steps),
         exit_code=ExitCode.USAGE,
     )
 
@@ -109,44 +94,70 @@ def check(plan: Plan, state: State, percent: float) -> Checked:
         LlmopsError: ``rollout-no-such-stage``.
     """
     stage = stage_of(plan, percent)
-    seen = state.observed(percent)
-    arms = [_arms(plan, state, stage, item) for item in plan.guardrails]
+    seen = state.observed(stage.key)
+    plan = _guarded(plan, stage)
+    arms = [arms_of(plan, state, stage, item) for item in plan.guardrails]
     if not seen.windows:
         return _nothing(stage, state)
+    both = list(zip(arms, plan.guardrails, strict=True))
+    harm = np.stack([_harm(a, g, stage, Rule.of(plan)) for a, g in both])
+    course = _course(plan, stage, seen, arms, harm)
     ratio = _split(seen, stage)
-    requests = _requests(plan.guardrails, arms)
-    known = stage.canary_requests
-    alpha = plan.alpha / (len(plan.stages) * len(plan.guardrails))
-    look = _promotion_look(requests, known, seen)
-    harm = np.stack([_harm(a, g, stage, alpha) for a, g in zip(arms, plan.guardrails, strict=True)])
-    room = np.stack([_room(a, g, look, plan) for a, g in zip(arms, plan.guardrails, strict=True)])
-    found = combined(harm, room)
-    decided = np.flatnonzero(found.verdict != Verdicts.HOLD)
-    at = int(decided[0]) if len(decided) else len(requests) - 1
-    verdict, name = Verdicts(int(found.verdict[at])), plan.guardrails[int(found.guardrail[at])].name
-    still_open = look is None and bool(requests[-1] >= known)
-    reason = _reason(verdict, name, over=look is not None, still_open=still_open)
-    # What went back before the split was seen to be off stays back.
-    until = at + 1 if verdict is Verdicts.ROLLBACK else None
-    if ratio is not None and (ratio[:until] >= 1).any():
-        verdict, reason = Verdicts.HOLD, "the split is not what the stage says: nothing can be told"
-    if state.rolled_back is not None and verdict is not Verdicts.ROLLBACK:
-        verdict, reason = Verdicts.ROLLBACK, _went_back(state.rolled_back)
+    end = _after_all(ending(plan, stage, course), ratio, state)
+    requests = requests_seen(plan.guardrails, arms)
     return Checked(
-        percent=stage.percent,
-        verdict=verdict,
-        guardrail=name,
-        reason=reason,
-        window=seen.windows[at],
+        percent=stage.key,
+        verdict=end.verdict,
+        guardrail=plan.guardrails[end.guardrail].name,
+        reason=end.reason,
+        window=seen.windows[end.at],
         canary_requests=int(requests[-1]),
-        planned_requests=known,
+        planned_requests=stage.canary_requests,
         ratio_evidence=None if ratio is None else float(ratio.max()),
         standings=tuple(
-            _standing(a, g, plan, stage, float(e[-1]))
-            for a, g, e in zip(arms, plan.guardrails, harm, strict=True)
+            standing_of(a, g, plan, stage, float(e[-1]))
+            for (a, g), e in zip(both, harm, strict=True)
         ),
-        still_open=still_open,
+        still_open=course.full and course.look is None,
+        paths=tuple(
+            path_of(a, g, e, benefit_limit(plan.boundaries, plan.alpha_per_stage))
+            for (a, g), e in zip(both, harm, strict=True)
+        ),
+        paused=end.paused,
     )
+
+
+def _guarded(plan: Plan, stage: Stage) -> Plan:
+    """The plan with the guardrails of the stage only: a shadow stage may have fewer."""
+    names = {item.guardrail for item in stage.decisions}
+    return replace(plan, guardrails=tuple(g for g in plan.guardrails if g.name in names))
+
+
+def _course(plan: Plan, stage: Stage, seen: Observed, arms: Sequence[Arms], harm: Floats) -> Course:
+    clock, requests = StageClock.of(seen), requests_seen(plan.guardrails, arms)
+    may = chances(
+        requests, stage.canary_requests, clock, limit_of(plan, stage), plan.boundaries.chances
+    )
+    both = zip(arms, plan.guardrails, strict=True)
+    room = np.stack([_room(a, g, may, stage, plan) for a, g in both])
+    active = np.diff(requests, prepend=0.0) > 0
+    found = confirmed(harm, room, active, plan.policy.consecutive_looks)
+    return Course(found, clock, active, may.last, bool(requests[-1] >= stage.canary_requests))
+
+
+def _after_all(end: Ending, ratio: Floats | None, state: State) -> Ending:
+    """A split that was off lets nothing be told; what went back or was paused remains so."""
+    # What went back before the split was seen to be off stays back.
+    found = end.verdict is Verdicts.ROLLBACK or end.paused
+    until = end.at + 1 if found else None
+    if ratio is not None and (ratio[:until] >= 1).any():
+        reason = "the split is not what the stage says: nothing can be told"
+        end = replace(end, verdict=Verdicts.HOLD, reason=reason, paused=False)
+    if state.rolled_back is not None and end.verdict is not Verdicts.ROLLBACK:
+        return replace(end, verdict=Verdicts.ROLLBACK, reason=_went_back(state.rolled_back))
+    if state.paused is not None and not end.paused and end.verdict is not Verdicts.ROLLBACK:
+        return replace(end, verdict=Verdicts.HOLD, reason=_paused(state.paused), paused=True)
+    return end
 
 
 def not_passed(plan: Plan, state: State, percent: float) -> tuple[float, ...]:
@@ -154,133 +165,54 @@ def not_passed(plan: Plan, state: State, percent: float) -> tuple[float, ...]:
 
     None where the state knows this stage only: it is a look without a memory.
     """
-    before = tuple(stage.percent for stage in plan.stages if stage.percent < percent)
+    before = tuple(stage.key for stage in plan.steps if stage.key < percent)
     if not any(state.observed(earlier).windows for earlier in before):
         return ()
     return tuple(b for b in before if check(plan, state, b).verdict is not Verdicts.PROMOTE)
 
 
 def _nothing(stage: Stage, state: State) -> Checked:
-    verdict, reason = Verdicts.HOLD, "nothing was observed: no data is no evidence"
-    if state.rolled_back is not None:
-        verdict, reason = Verdicts.ROLLBACK, _went_back(state.rolled_back)
-    return Checked(stage.percent, verdict, "", reason, "", 0, stage.canary_requests, None, ())
+    reason = "nothing was observed: no data is no evidence"
+    end = _after_all(Ending(Verdicts.HOLD, reason, 0, 0), None, state)
+    planned = stage.canary_requests
+    return Checked(
+        stage.key, end.verdict, "", end.reason, "", 0, planned, None, (), paused=end.paused
+    )
 
 
 def _went_back(percent: float) -> str:
     return f"it went back at {percent:g} %"
 
 
-def _promotion_look(requests: Floats, known: int, seen: Observed) -> int | None:
-    """The first window that fills the stage, once it is over.
-
-    A window still open is looked at again and again; each of these looks would be one more
-    chance to go on.
-    """
-    ends = np.flatnonzero(requests >= known)
-    if not len(ends) or seen.windows[ends[0]] == seen.windows[-1] == seen.open:
-        return None
-    return int(ends[0])
+def _paused(percent: float) -> str:
+    return f"harm was found at {percent:g} %: paused for a person"
 
 
-def _reason(verdict: Verdicts, name: str, *, over: bool, still_open: bool) -> str:
-    if verdict is Verdicts.ROLLBACK:
-        return f"{name} is worse"
-    if verdict is Verdicts.PROMOTE:
-        return "every guardrail is shown better than its margin"
-    if over:
-        return f"the stage is over and {name} is not shown better than its margin"
-    if still_open:
-        return "the stage's requests are in, and the hour that brought the last is not over"
-    return "the stage's requests are not all in"
+def _harm(arms: Arms, guardrail: Guardrail, stage: Stage, rule: Rule) -> Floats:
+    planned = planned_information(guardrail, stage, arms)
+    return rule_evidence(arms, guardrail, arms.information, rule, planned)
 
 
-def _arms(plan: Plan, state: State, stage: Stage, guardrail: Guardrail) -> Arms:
-    seen = state.observed(stage.percent)
-    treated, control = (_flat(seen.sample(v, guardrail.name)) for v in (CANARY, CONTROL))
-    if stage.compared_with == "control":
-        return Arms(treated, control)
-    old = _log(plan, guardrail)
-    for before in plan.stages:
-        if before.percent < stage.percent:
-            passed = _flat(state.observed(before.percent).sample(CONTROL, guardrail.name))
-            if len(passed.n):
-                old += passed.between(-1, len(passed.n))
-    nothing = np.zeros_like(treated.n)
-    return Arms(treated, Sample(nothing, nothing, nothing) + old)
-
-
-def _flat(sample: Sample) -> Sample:
-    return Sample(sample.n[0], sample.total[0], sample.squares[0])
-
-
-def _log(plan: Plan, guardrail: Guardrail) -> Sample:
-    """The baseline log as the plan remembers it."""
-    n, mean = plan.baseline_calls * guardrail.coverage, guardrail.bad_share
-    return Sample(
-        np.array([n]), np.array([n * mean]), np.array([n * (guardrail.variance + mean**2)])
-    )
-
-
-def _requests(guardrails: Sequence[Guardrail], arms: Sequence[Arms]) -> Floats:
-    """Requests on the new version: the metric that most of them carry tells."""
-    each = [a.treated.n / g.coverage for a, g in zip(arms, guardrails, strict=True)]
-    return np.max(np.stack(each), axis=0)
-
-
-def _planned(guardrail: Guardrail, stage: Stage, arms: Arms) -> float:
-    """Information at the planned end of the stage."""
-    treated = stage.canary_requests * guardrail.coverage
-    share = stage.percent / 100
-    control = treated * (1 - share) / share if share < 1 else float(arms.control.n.max(initial=1))
-    return treated * control / (treated + control)
-
-
-def _harm(arms: Arms, guardrail: Guardrail, stage: Stage, alpha: float) -> Floats:
-    planned = np.array([_planned(guardrail, stage, arms)])
-    return harm_evidence(arms, guardrail, planned, "mixture", alpha)
-
-
-def _room(arms: Arms, guardrail: Guardrail, look: int | None, plan: Plan) -> Floats:
-    """What is left of the margin at the one look that may promote."""
-    room = np.full(len(arms.treated.n), -np.inf)
-    if look is not None:
-        needed = NormalDist().inv_cdf(1 - plan.alpha_per_stage)
-        room[look] = arms.room(guardrail)[look] - needed
-    return room
+def _room(arms: Arms, guardrail: Guardrail, may: Chances, stage: Stage, plan: Plan) -> Floats:
+    """What is left of the margin at the looks that may promote; minus infinity at others."""
+    chosen, alpha = plan.boundaries, plan.alpha_per_stage
+    limits = np.full(len(arms.treated.n), np.inf)
+    if chosen.benefit == "fixed":
+        limits[may.looks[-1:] if may.over else []] = benefit_limit(chosen, alpha)
+    else:
+        progress = arms.information / planned_information(guardrail, stage, arms)
+        limits = limits_at_parts(chosen.benefit, progress, may.looks, alpha, over=may.over)
+    shown, room = np.isfinite(limits), arms.room(guardrail)
+    if stage.goal is not None and stage.goal.guardrail == guardrail.name:
+        # A gain is harm the other way round: it is shown as surely as that there is no harm.
+        room = np.minimum(room, -arms.evidence_of_harm(guardrail))
+    return np.where(shown, room - np.where(shown, limits, 0.0), -np.inf)
 
 
 def _split(seen: Observed, stage: Stage) -> Floats | None:
-    treated, control = (_flat(seen.sample(v, USERS)).n for v in (CANARY, CONTROL))
-    if stage.compared_with != "control" or not (treated.any() or control.any()):
+    treated, control = (flat(seen.sample(v, USERS)).n for v in (CANARY, CONTROL))
+    beside = stage.compared_with == "control" and not stage.shadow
+    if not beside or not (treated.any() or control.any()):
         return None
     staged = RATIO_ALPHA / 4
     return ratio_evidence(treated, control, stage.percent / 100, float(stage.requests), staged)
-
-
-def _standing(
-    arms: Arms, guardrail: Guardrail, plan: Plan, stage: Stage, evidence: float
-) -> Standing:
-    alpha = plan.alpha / (len(plan.stages) * len(plan.guardrails))
-    planned = np.array([_planned(guardrail, stage, arms)])
-    information = arms.information[-1:]
-    harm = float(arms.harm[-1])
-    limit = float(harm_limits("mixture", information, planned, alpha)[0])
-    both = max(float((arms.treated + arms.control).variance[-1]), guardrail.variance)
-    spread = math.sqrt(both * guardrail.design_effect / max(float(information[0]), 1e-9))
-    low = max(-1.0, harm - limit * spread)
-    needed = NormalDist().inv_cdf(1 - plan.alpha_per_stage)
-    room = float(arms.room(guardrail)[-1])
-    seen = math.isfinite(room) and room != 0
-    above = (guardrail.margin - harm) / room if seen else math.inf
-    return Standing(
-        guardrail=guardrail.name,
-        harm=harm,
-        # Where the binomial law decides, the normal bound may not say more than it does.
-        low=min(low, 0.0) if evidence < 1 else low,
-        high=min(1.0, harm + needed * abs(above)),
-        margin=guardrail.margin,
-        evidence=evidence,
-        treated=int(arms.treated.n[-1]),
-        control=int(arms.control.n[-1]),
-    )

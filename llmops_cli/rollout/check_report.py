@@ -1,10 +1,13 @@
 """The decision on a stage as a report: what to do, which guardrail decided, and on what bounds."""
 
 from llmops_cli.report import Check, Column, Explanation, Finding, Measure, Report, Table, Verdict
-from llmops_cli.rollout.check import Checked, Standing
-from llmops_cli.rollout.decision import LEAST_EVENTS, Verdicts
+from llmops_cli.rollout.check import Checked
+from llmops_cli.rollout.check_path import path_series
+from llmops_cli.rollout.decision import Verdicts
+from llmops_cli.rollout.harm import LEAST_EVENTS
 from llmops_cli.rollout.model import Plan
 from llmops_cli.rollout.observed import Observed
+from llmops_cli.rollout.standing import Standing
 
 __all__ = ["fuller_before", "report", "skipped"]
 
@@ -21,7 +24,7 @@ def report(
     """The report of one look; ``findings`` are those of the reader of the data."""
     return Report(
         command="check-rollout",
-        title=f"The stage at {found.percent:g} %",
+        title=f"The stage at {found.percent:g} %" if found.percent else "The shadow stage",
         headline=f"{found.verdict.name}: {found.reason}.",
         inputs=inputs,
         parameters={"stage": found.percent, "decided_at": found.window},
@@ -31,6 +34,7 @@ def report(
         ),
         checks=(_decision(found, plan),),
         tables=(_standings(found),),
+        series=path_series(found.paths, found.guardrail),
         findings=(*findings, *_own(found)),
         explanations=(_explanation(found, plan),),
     )
@@ -64,7 +68,7 @@ def _decision(found: Checked, plan: Plan) -> Check:
     back = found.verdict is Verdicts.ROLLBACK
     bound = 0.0 if standing is None else standing.margin
     return Check(
-        name=f"the {found.percent:g} % stage",
+        name=f"the {found.percent:g} % stage" if found.percent else "the shadow stage",
         measure=measure,
         on="low" if back else "high",
         op="<=" if back else "<",
@@ -76,6 +80,8 @@ def _decision(found: Checked, plan: Plan) -> Check:
 
 
 def _needed(found: Checked) -> str:
+    if found.paused:
+        return "a person: go back, or begin the stage again with a new state"
     left = found.planned_requests - found.canary_requests
     if found.split_is_off:
         return "a sound split, and the stage from its beginning"
@@ -120,6 +126,15 @@ def _own(found: Checked) -> tuple[Finding, ...]:
                 hint="mend the assignment or the logging, and begin the stage again",
             )
         )
+    if found.paused:
+        findings.append(
+            Finding(
+                slug="rollout-paused",
+                severity="error",
+                message="the new version is worse, and the plan pauses instead of going back",
+                hint="stop the growth of its share, and decide",
+            )
+        )
     for item in found.standings:
         if not item.treated or not item.control:
             arm = "new" if not item.treated else "old"
@@ -138,7 +153,7 @@ def skipped(stages: tuple[float, ...], percent: float) -> tuple[Finding, ...]:
     """What to say about earlier stages that have not passed."""
     if not stages:
         return ()
-    named = ", ".join(f"{stage:g} %" for stage in stages)
+    named = ", ".join(f"{stage:g} %" if stage else "the shadow stage" for stage in stages)
     return (
         Finding(
             slug="rollout-stage-skipped",
@@ -176,7 +191,7 @@ def _explanation(found: Checked, plan: Plan) -> Explanation:
             ("requests seen", found.canary_requests),
             (
                 "risk of one guardrail in one stage",
-                plan.alpha / (len(plan.stages) * len(plan.guardrails)),
+                plan.harm_alpha,
             ),
             ("risk of going on, one stage", plan.alpha_per_stage),
             ("least bad requests expected", LEAST_EVENTS),

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from llmops_cli.errors import LlmopsError
+from llmops_cli.rollout.document_faults import faults
 from llmops_cli.rollout.model import SCHEMA, Plan
 
 __all__ = ["from_yaml", "plan_schema", "to_yaml"]
@@ -15,11 +16,23 @@ _HEAD = """\
 # A rollout plan by llmops plan-rollout; `llmops schema plan` prints its JSON Schema.
 # `llmops simulate-rollout` rehearses it on a log, `llmops check-rollout` decides its stages.
 # Harm is how much worse the canary is than what compared_with names: the rise of the error rate
-# or of the share of requests as slow as threshold_s, or the drop of the mean score.
+# or of the share of requests as slow as threshold_s, the drop of the mean score, or the rise of
+# the mean cost as a part of the baseline's (unit_usd). Where a guardrail has a ratio, its margin
+# is (ratio - 1) times what the old version shows by then, and promote_below is so at today's level.
 #   At every look: a guardrail beyond its boundary of harm: go back. The boundary holds however
 #   often one looks; it narrows to roll_back_above when the stage's requests are in.
 #   When they are in: every guardrail below promote_below: go on to the next stage.
+#   (detects: the smallest margin that the stage could be planned for; catches, passes: chances
+#   that a harm of the margin goes back, and that a harmless change is shown so, by its end.)
 #   Otherwise, and without data: hold, the evidence does not decide.
+# policy: what happens at maximum_s of a stage (hold, extend, abort), after no_data_after_s without
+# the new version (hold, rollback), how many looks in a row must find harm, whether it goes back or
+# pauses for a person then, and for how long harm is looked for after everybody has it (watch_s).
+# boundaries: how the risks are spent over the looks. harm: mixture (however often one looks) or
+# pocock (harm_looks); benefit: fixed (the end of a stage only), obrien-fleming or pocock
+# (benefit_looks: a stage may be passed when each next equal part of its requests is in).
+# shadow: a stage before the first in which percent of the requests are served by both versions, and
+# the old one answers. goal: what an A/B stage must show beyond no harm.
 # control: the old version beside it. baseline: the old version before it (the log and the
 # control requests of the stages passed), so that a change of traffic counts as harm too.
 """
@@ -79,6 +92,10 @@ def _plan(found: dict[str, Any], source: str) -> Plan:
         # The message ends with the place, as a path from the root of the document.
         reason, _, at = str(error).partition(" - at ")
         raise _invalid(reason, at.strip("`$."), source) from error
+    except LlmopsError as error:  # of parts that know no file
+        of_boundaries = ("rollout-bad-harm", "rollout-bad-benefit")
+        part = "boundaries" if error.slug.startswith(of_boundaries) else "policy"
+        raise _invalid(error.message, part, source) from error
     for at in _unknown(found, _plain(asdict(plan))):
         raise _invalid("a plan holds no such thing", at, source)
     shares = [stage.percent for stage in plan.stages]
@@ -90,6 +107,8 @@ def _plan(found: dict[str, Any], source: str) -> Plan:
             file=source,
             field="stages",
         )
+    for reason, at in faults(plan):
+        raise _invalid(reason, at, source)
     return plan
 
 
@@ -121,15 +140,21 @@ def plan_schema() -> dict[str, Any]:
     share = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
     positive = {"type": "number", "exclusiveMinimum": 0}
     number = {"type": "number"}
+    chance = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
     count = {"type": "integer", "minimum": 1}
     decision = _object(
         guardrail={"type": "string"},
         canary_requests=count,
         promote_below=number,
         roll_back_above=number,
+        optional={
+            "detects": {"type": ["number", "null"], "exclusiveMinimum": 0},
+            "catches": chance,
+            "passes": chance,
+        },
     )
     guardrail = _object(
-        name={"enum": ["quality", "latency", "errors"]},
+        name={"enum": ["quality", "latency", "errors", "cost"]},
         metric={"type": "string"},
         baseline=number,
         margin=positive,
@@ -139,6 +164,11 @@ def plan_schema() -> dict[str, Any]:
         design_effect={"type": "number", "minimum": 1},
         coverage={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         threshold_s={"type": ["number", "null"]},
+        optional={
+            "ratio": {"type": ["number", "null"], "exclusiveMinimum": 1},
+            "unit_usd": {"type": ["number", "null"], "exclusiveMinimum": 0},
+            "least_requests": {"type": "integer", "minimum": 0},
+        },
     )
     stage = _object(
         percent={"type": "number", "exclusiveMinimum": 0, "maximum": 100},
@@ -150,6 +180,13 @@ def plan_schema() -> dict[str, Any]:
         duration_high_s={"type": ["number", "null"]},
         bottleneck={"type": "string"},
         decisions={"type": "array", "items": decision, "minItems": 1},
+        optional={
+            "maximum_s": {"type": ["number", "null"], "exclusiveMinimum": 0},
+            "goal": _or_null(
+                _object(guardrail={"type": "string"}, gain=positive, canary_requests=count)
+            ),
+            "shadow": {"type": "boolean"},
+        },
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -163,14 +200,50 @@ def plan_schema() -> dict[str, Any]:
             alpha_per_stage=share,
             guardrails={"type": "array", "items": guardrail, "minItems": 1},
             stages={"type": "array", "items": stage, "minItems": 1},
+            optional={
+                "policy": _policy(),
+                "boundaries": _boundaries(),
+                "shadow": _or_null(stage),
+            },
         ),
     }
 
 
-def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+def _or_null(what: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [what, {"type": "null"}]}
+
+
+def _boundaries() -> dict[str, Any]:
+    looks = {"type": "integer", "minimum": 1, "maximum": 200}
+    return _object(
+        optional={
+            "harm": {"enum": ["mixture", "pocock"]},
+            "harm_looks": looks,
+            "benefit": {"enum": ["fixed", "obrien-fleming", "pocock"]},
+            "benefit_looks": looks,
+        }
+    )
+
+
+def _policy() -> dict[str, Any]:
+    return _object(
+        optional={
+            "at_maximum": {"enum": ["hold", "extend", "abort"]},
+            "no_data": {"enum": ["hold", "rollback"]},
+            "no_data_after_s": {"type": "number", "exclusiveMinimum": 0},
+            "consecutive_looks": {"type": "integer", "minimum": 1, "maximum": 100},
+            "on_harm": {"enum": ["rollback", "pause"]},
+            "watch_s": {"type": "number", "minimum": 0},
+        }
+    )
+
+
+def _object(
+    optional: dict[str, dict[str, Any]] | None = None, **properties: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": properties,
+        "properties": properties | (optional or {}),
         "required": list(properties),
         "additionalProperties": False,
     }

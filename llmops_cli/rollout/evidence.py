@@ -70,6 +70,12 @@ class Arms:
         """How much worse the new version is."""
         return self.treated.mean - self.control.mean
 
+    def until(self, looks: int) -> "Arms":
+        """The first looks only; what does not change from look to look stays as it is."""
+        treated, control = self.treated, self.control
+        same = control.n.shape[-1] == 1
+        return Arms(treated.between(0, looks), control if same else control.between(0, looks))
+
     @property
     def information(self) -> Floats:
         """1 / (1 / n_treated + 1 / n_control); 0 while an arm is empty."""
@@ -80,25 +86,86 @@ class Arms:
         """Bad requests the new version would have if it were like both arms together."""
         return self.treated.n * (self.treated + self.control).mean
 
-    def evidence_of_harm(self, guardrail: Guardrail) -> Floats:
-        """Harm in standard errors, as if there were none; 0 while an arm is empty.
+    def error_of_harm(self, guardrail: Guardrail) -> Floats:
+        """Standard error of the harm, as if there were none; infinite while an arm is empty.
 
-        The variance is that of both arms together, and not below what the plan assumed.
+        The variance is not below what the plan assumed: that of both arms together, or of each
+        its own where a few requests may be far worse than all others.
         """
-        both = np.maximum((self.treated + self.control).variance, guardrail.variance)
-        variance = both * guardrail.design_effect
-        scale = np.sqrt(self.information / np.where(variance > 0, variance, np.inf))
-        return self.harm * scale
+        if guardrail.bounded:
+            both = np.maximum((self.treated + self.control).variance, guardrail.variance)
+            variance = both / np.where(self.information > 0, self.information, np.inf)
+        else:
+            variance = self._variance(guardrail, guardrail.variance, 1.0)
+        error = np.sqrt(variance * guardrail.design_effect)
+        return np.where((self.information > 0) & (error > 0), error, np.inf)
+
+    def evidence_of_harm(self, guardrail: Guardrail) -> Floats:
+        """Harm in standard errors; 0 while an arm is empty."""
+        return self.harm / self.error_of_harm(guardrail)
+
+    def margin(self, guardrail: Guardrail) -> Floats:
+        """The harm that matters; a ratio comes to more where the control is worse."""
+        if guardrail.ratio is None:
+            return np.full(self.control.n.shape, guardrail.margin)
+        return (guardrail.ratio - 1) * self.control.mean
+
+    def told(self, guardrail: Guardrail, needed: Floats | float) -> tuple[Floats, Floats, float]:
+        """The harm as it is told, the most it may be, and the margin, in one unit.
+
+        Points, or parts of the control's level where the margin is a ratio. The most it may be
+        lies below the margin exactly where the room is larger than ``needed``.
+        """
+        if guardrail.ratio is None:
+            return (
+                self.harm,
+                self.harm + needed * self._error_at_margin(guardrail),
+                guardrail.margin,
+            )
+        level = np.where(self.control.mean > 0, self.control.mean, np.nan)
+        most = self._largest_ratio(guardrail, needed)
+        return self.harm / level, np.where(np.isnan(level), np.inf, most) - 1, guardrail.ratio - 1
+
+    def _error_at_margin(self, guardrail: Guardrail) -> Floats:
+        weight = guardrail.control_weight
+        variance = self._variance(guardrail, guardrail.variance_at_margin, weight)
+        error = np.sqrt(variance * guardrail.design_effect)
+        return np.where(self.information > 0, error, np.inf)
+
+    def _largest_ratio(self, guardrail: Guardrail, needed: Floats | float) -> Floats:
+        """Of means, that is not refuted: after Fieller (1954), with the variances of the test."""
+        above, below = self._variances(guardrail, guardrail.variance_at_margin)
+        scale = np.square(needed) * guardrail.design_effect
+        above = scale * above / np.maximum(self.treated.n, 1)
+        below = scale * below / np.maximum(self.control.n, 1)
+        treated, control = self.treated.mean, self.control.mean
+        left = control**2 - below
+        root = np.sqrt(np.maximum(above * left + treated**2 * below, 0))
+        most = (treated * control + root) / np.where(left > 0, left, 1.0)
+        return np.where((left > 0) & (self.information > 0), most, np.inf)
+
+    def _variance(self, guardrail: Guardrail, at_least: float, weight: float) -> Floats:
+        """Of the new version's mean less the old one's times a weight, requests alike."""
+        treated, control = self._variances(guardrail, at_least)
+        of_control = weight**2 * control / np.maximum(self.control.n, 1)
+        return treated / np.maximum(self.treated.n, 1) + of_control
+
+    def _variances(self, guardrail: Guardrail, at_least: float) -> tuple[Floats, Floats]:
+        """Of one request of each version, not below what the plan assumed.
+
+        Costs vary in proportion to their level, whatever that is by now.
+        """
+        level = 1.0 if guardrail.bounded else self.control.mean**2
+        treated = np.maximum(self.treated.variance, at_least * level)
+        return treated, np.maximum(self.control.variance, guardrail.variance * level)
 
     def room(self, guardrail: Guardrail) -> Floats:
         """How far the harm lies below the margin, in standard errors at the margin.
 
-        Minus infinity while an arm is empty: nothing has been shown.
+        Minus infinity while an arm is empty: nothing has been shown. A margin that is a ratio is
+        tested as the difference to the control times that ratio, by the delta method.
         """
-        at_margin = np.maximum(self.treated.variance, guardrail.variance_at_margin)
-        now = np.maximum(self.control.variance, guardrail.variance)
-        variance = at_margin / np.maximum(self.treated.n, 1) + now / np.maximum(self.control.n, 1)
-        error = np.sqrt(variance * guardrail.design_effect)
-        seen = self.information > 0
-        room = np.where(error > 0, (guardrail.margin - self.harm) / np.maximum(error, 1e-300), 0.0)
-        return np.where(seen, room, -np.inf)
+        error = self._error_at_margin(guardrail)
+        left = self.margin(guardrail) - self.harm
+        room = np.where(error > 0, left / np.maximum(error, 1e-300), 0.0)
+        return np.where(self.information > 0, room, -np.inf)

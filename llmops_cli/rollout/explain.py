@@ -2,9 +2,9 @@
 
 from llmops_cli.report import Explanation
 from llmops_cli.rollout.baseline import Baseline
-from llmops_cli.rollout.decision import NORMAL_FROM
-from llmops_cli.rollout.model import LATENCY, QUALITY, Guardrail, Plan
-from llmops_cli.rollout.plan import LEAST_EVENTS
+from llmops_cli.rollout.harm import NORMAL_FROM
+from llmops_cli.rollout.model import COST, LATENCY, QUALITY, Guardrail, Plan
+from llmops_cli.rollout.sample import LEAST_EVENTS
 
 __all__ = ["explanations"]
 
@@ -26,12 +26,12 @@ def _sample(plan: Plan, guardrail: Guardrail) -> Explanation:
     )
     return Explanation(
         of=f"{guardrail.name}: requests on the new version at {first.percent:g} %",
-        formula="n = (z_alpha sqrt(V1 + V0/k) + z_beta sqrt(V0 + V0/k))^2 / margin^2 "
-        "x design effect / share of requests that carry it",
+        formula=_formula(guardrail),
         numbers=(
             ("V0, variance now", guardrail.variance),
             ("V1, variance at the margin", guardrail.variance_at_margin),
             ("margin", guardrail.margin),
+            *_ratio(guardrail),
             *_judged(guardrail),
             ("k, control per canary request", (100 - first.percent) / first.percent),
             ("design effect", guardrail.design_effect),
@@ -44,10 +44,42 @@ def _sample(plan: Plan, guardrail: Guardrail) -> Explanation:
             f"at least {LEAST_EVENTS} bad requests expected at the margin, for the normal law",
             "users are assigned whole; the design effect is that of the log's users",
             *(slow if guardrail.name == LATENCY else ()),
+            *(_COST if guardrail.name == COST else ()),
         ),
         source="non-inferiority of means and shares: Chow, Shao, Wang & Lokhnygina 2017; "
-        "design effect: Kish 1965",
+        f"{_effect(guardrail)}",
     )
+
+
+_COST = (
+    "tokens at the prices of the model and day that the log names",
+    "a new version's prompt cache is cold at first: its first requests may be dearer",
+    "dearer means every request by the same factor",
+)
+
+
+def _formula(guardrail: Guardrail) -> str:
+    control = "V0/k" if guardrail.ratio is None else "r^2 V0/k"
+    return (
+        f"n = (z_alpha sqrt(V1 + {control}) + z_beta sqrt(V0 + {control}))^2 / margin^2 "
+        "x design effect / share of requests that carry it"
+    )
+
+
+def _effect(guardrail: Guardrail) -> str:
+    if guardrail.name == COST:
+        return "ratio of sums over users: Deng, Knoblich & Lu 2018; least sample: Cochran 1977"
+    return "design effect: Kish 1965"
+
+
+def _ratio(guardrail: Guardrail) -> tuple[tuple[str, float], ...]:
+    """A margin that is a ratio: new less r times old is tested, by the delta method."""
+    if guardrail.ratio is None:
+        return ()
+    known = (("r, ratio that matters", guardrail.ratio),)
+    if not guardrail.least_requests:
+        return known
+    return (*known, ("least requests, 25 skewness^2", guardrail.least_requests))
 
 
 def _judged(guardrail: Guardrail) -> tuple[tuple[str, float], ...]:
@@ -59,18 +91,18 @@ def _judged(guardrail: Guardrail) -> tuple[tuple[str, float], ...]:
 
 
 def _beta(plan: Plan) -> float:
-    return (1 - plan.power) / (len(plan.stages) * len(plan.guardrails))
+    return (1 - plan.power) / (len(plan.steps) * len(plan.guardrails))
 
 
 def _errors(plan: Plan) -> Explanation:
-    looks = len(plan.stages) * len(plan.guardrails)
+    looks = len(plan.steps) * len(plan.guardrails)
     return Explanation(
         of="error rates of the plan",
         formula="alpha per stage = alpha / stages; to go back = alpha / looks; to hold = "
         "(1 - power) / looks; looks = stages x guardrails",
         numbers=(
             ("alpha", plan.alpha),
-            ("stages", len(plan.stages)),
+            ("stages", len(plan.steps)),
             ("power", plan.power),
             ("guardrails", len(plan.guardrails)),
             ("alpha per stage", plan.alpha_per_stage),
@@ -78,16 +110,65 @@ def _errors(plan: Plan) -> Explanation:
             ("to hold", (1 - plan.power) / looks),
         ),
         assumptions=(
-            "one look per stage goes on, at its end; going back is tested as often as one looks",
+            *_looks(plan),
             "going on needs every guardrail, so its alpha is not shared among them",
             "one guardrail is enough to go back or to hold, so those risks are",
             f"harm is tested from {LEAST_EVENTS} expected bad requests on",
             f"where a stage expects fewer than {NORMAL_FROM:g}, by the binomial law and at once",
-            "every stage is long enough to send a harm of the margin back with its power",
+            _long_enough(plan),
+            *_policy(plan),
         ),
         source="Bonferroni; intersection-union test: Berger 1982; mixture boundaries: Robbins "
-        "1970, Howard et al. 2021",
+        "1970, Howard et al. 2021; spending over looks: Lan & DeMets 1983",
     )
+
+
+def _looks(plan: Plan) -> tuple[str, str]:
+    chosen = plan.boundaries
+    on = "one look per stage goes on, at its end"
+    if chosen.benefit != "fixed":
+        on = f"{chosen.benefit_looks} looks per stage may go on; its risk is spent over them as "
+        on += f"{_NAMED[chosen.benefit]} do, and the last one sets the sample"
+    if chosen.harm == "mixture":
+        return on, "going back is tested as often as one looks"
+    back = f"four fifths of the risk of going back are spent evenly over {chosen.harm_looks} looks "
+    return on, f"{back}of a stage, one fifth holds at all of them and after its end"
+
+
+_NAMED = {"obrien-fleming": "O'Brien and Fleming", "pocock": "Pocock's boundaries"}
+
+
+def _long_enough(plan: Plan) -> str:
+    if any(stage.cut_short for stage in plan.steps):
+        return "stages cut short by their time limit have less power than asked, no more risk"
+    return "every stage is long enough to send a harm of the margin back with its power"
+
+
+def _policy(plan: Plan) -> tuple[str, ...]:
+    """What the policy does to the risks."""
+    said = list[str]()
+    if plan.policy.at_maximum == "abort":
+        said.append("a stage not decided in its time goes back: so may a harmless change, as often "
+                    "as it is not shown harmless")  # fmt: skip
+    if plan.policy.consecutive_looks > 1:
+        said.append("waiting for looks in a row makes going back later and rarer, never likelier")
+    if plan.policy.watch_s:
+        said.append("the watch after 100 % uses what is left of that stage's risk: its boundary "
+                    "holds over all time")  # fmt: skip
+    return tuple(said)
+
+
+_REPEATED = (
+    "traffic repeats the log: hours of the day, and days of the week that it spans",
+    "the rollout starts at the hour and on the day at which the log does",
+    "a log shorter than a day knows no hours: its rate holds all day",
+)
+
+_EVEN = (
+    "requests come evenly over the day; a log knows better",
+    "latencies and costs are lognormal, as the numbers that were given say",
+    "the numbers are right: they carry no error of their own",
+)
 
 
 def _time(plan: Plan, baseline: Baseline) -> Explanation:
@@ -95,15 +176,18 @@ def _time(plan: Plan, baseline: Baseline) -> Explanation:
         of="duration",
         formula="time until the requests of the stage have come, by the log's own hours",
         numbers=(
-            ("requests", sum(stage.requests for stage in plan.stages)),
+            ("requests", sum(stage.requests for stage in plan.steps)),
             ("calls in the log", baseline.calls),
             ("its span in hours", baseline.span_s / 3600),
             ("calls per hour", plan.requests_per_hour),
         ),
-        assumptions=(
-            "traffic repeats the log: hours of the day, and days of the week that it spans",
-            "the rollout starts at the hour and on the day at which the log does",
-            "a log shorter than a day knows no hours: its rate holds all day",
-        ),
-        source=f"t interval over {baseline.blocks} equal parts of the log",
+        assumptions=_EVEN if baseline.given else _REPEATED,
+        source=arrival_method(baseline),
     )
+
+
+def arrival_method(baseline: Baseline) -> str:
+    """Where the rate of arrival comes from."""
+    if baseline.given:
+        return "as given, the same at all hours"
+    return f"t interval over {baseline.blocks} equal parts of the log"

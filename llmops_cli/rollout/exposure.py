@@ -23,7 +23,7 @@ def users_exposed(schedule: Schedule, units: Ints, look: Ints) -> Floats:
         look: ``(N,)`` look that it falls before.
     """
     looks, exposed, before = len(schedule.arrivals), np.zeros(schedule.looks), 0.0
-    for stage in schedule.stages:
+    for stage in schedule.exposing:
         seen = np.cumsum(_first_seen(stage.first, units, look, looks))
         since = np.minimum(np.arange(schedule.looks - stage.first), looks - 1)
         exposed[stage.first :] += (stage.share - before) * seen[since]

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from llmops_cli.report import Finding
 from llmops_cli.rollout.baseline import DAY_S, Baseline
-from llmops_cli.rollout.model import ERRORS, QUALITY, Plan
+from llmops_cli.rollout.detectable import as_option, long_stages
+from llmops_cli.rollout.model import ERRORS, QUALITY, Plan, Stage
 
 __all__ = ["in_words", "own_findings"]
 
-_LONG_DAYS = 365.0
 _FEW_UNITS = 20
 
 
@@ -18,6 +18,7 @@ def own_findings(plan: Plan, baseline: Baseline) -> tuple[Finding, ...]:
         *_about_guardrails(baseline),
         *_about_users(plan, baseline),
         *_about_time(plan, baseline),
+        *_about_steps(plan),
     )
 
 
@@ -62,7 +63,16 @@ def _about_guardrails(baseline: Baseline) -> Iterator[Finding]:
 
 def _about_users(plan: Plan, baseline: Baseline) -> Iterator[Finding]:
     first = plan.stages[0].percent
-    if not baseline.unit:
+    if baseline.given:
+        if baseline.design_effect == 1:
+            yield Finding(
+                slug="rollout-no-users",
+                severity="warning",
+                message="the numbers say nothing of users: requests count as independent",
+                hint="requests of one user hang together: give design_effect",
+                field="design_effect",
+            )
+    elif not baseline.unit:
         yield Finding(
             slug="rollout-no-users",
             severity="warning",
@@ -92,12 +102,16 @@ def _about_time(plan: Plan, baseline: Baseline) -> Iterator[Finding]:
             "may be busier or quieter",
             hint="give a log of whole days, best of a whole week",
         )
-    if plan.duration_s > _LONG_DAYS * DAY_S:
+    yield from long_stages(plan)
+    cut = [stage for stage in plan.steps if stage.cut_short]
+    if cut:
+        named = ", ".join(stage.label for stage in cut)
         yield Finding(
-            slug="rollout-years",
+            slug="rollout-stage-capped",
             severity="warning",
-            message=f"the plan takes {in_words(plan.duration_s)}",
-            hint="larger margins: --max-days D shows what a plan of D days would see",
+            message=f"--max-stage-days cuts short the stages at {named}: they hold more often, and "
+            "see only larger harms",
+            hint=_larger(plan, cut),
         )
     before = baseline.calls + sum(item.requests - item.canary_requests for item in plan.stages)
     if plan.stages[-1].canary_requests > before:
@@ -108,3 +122,42 @@ def _about_time(plan: Plan, baseline: Baseline) -> Iterator[Finding]:
             f"with {before:,} of the old version",
             hint="keep logging until the rollout starts",
         )
+
+
+def _larger(plan: Plan, cut: list[Stage]) -> str:
+    """Margins that the stages cut short could be planned for."""
+    asked = list[str]()
+    for guardrail in plan.guardrails:
+        seen = [
+            item.detects
+            for stage in cut
+            for item in stage.decisions
+            if item.guardrail == guardrail.name and item.canary_requests > stage.canary_requests
+        ]
+        known = [item for item in seen if item is not None]
+        if seen and len(known) == len(seen):
+            asked.append(as_option(guardrail, max(known)))
+        elif seen:
+            asked.append(f"no margin of {guardrail.name} is large enough")
+    return "within that time: " + (", ".join(asked) or "a smaller gain is not to be shown")
+
+
+def _about_steps(plan: Plan) -> Iterator[Finding]:
+    """What a shadow stage and an A/B stage are not."""
+    guarded = {item.guardrail for item in plan.shadow.decisions} if plan.shadow else set[str]()
+    if plan.shadow and QUALITY not in guarded and any(g.name == QUALITY for g in plan.guardrails):
+        yield Finding(
+            slug="rollout-shadow-quality",
+            severity="note",
+            message="quality is not judged in the shadow stage: its answers reach nobody",
+            hint="--shadow-quality, where a judge scores them",
+        )
+    for stage in plan.stages:
+        if stage.goal is not None:
+            yield Finding(
+                slug="rollout-gain-needed",
+                severity="note",
+                message=f"the {stage.percent:g} % stage goes on only with a gain in "
+                f"{stage.goal.guardrail} that is shown: a change that is merely harmless is held",
+                hint="leave out --ab-stage to ship what does no harm",
+            )

@@ -8,19 +8,28 @@ import numpy.typing as npt
 
 from llmops_cli.calls import CallsTable
 from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.rollout.cost import cost_guardrail, costs_usd
 from llmops_cli.rollout.model import (
     DEFAULT_MARGINS,
     ERRORS,
     LATENCY,
     QUALITY,
     Guardrail,
-    RolloutParameters,
 )
+from llmops_cli.rollout.parameters import RolloutParameters
 from llmops_cli.stats.bootstrap import cluster_sums
 from llmops_cli.stats.clustering import clustering
 from llmops_cli.stats.intervals import Interval, wilson
 
-__all__ = ["LEAST_VALUES", "LEVEL", "Measured", "Missing", "measure_guardrails"]
+__all__ = [
+    "LEAST_VALUES",
+    "LEVEL",
+    "Measured",
+    "Missing",
+    "errors_guardrail",
+    "measure_guardrails",
+    "rare_share",
+]
 
 LEAST_VALUES = 30
 """With fewer scores or durations their spread is not known."""
@@ -42,12 +51,13 @@ class Measured:
 
     Attributes:
         guardrail: what the plan needs to know of it.
-        now: interval of the baseline; for latency of the p95 in seconds.
+        now: interval of the baseline, for latency of the p95 in seconds, for cost in USD; None
+            where it was given and not measured.
         n: calls that carry it.
     """
 
     guardrail: Guardrail
-    now: Interval
+    now: Interval | None
     n: int
 
 
@@ -87,7 +97,8 @@ def measure_guardrails(
         LlmopsError: ``rollout-mostly-errors``; where a margin was given for what the log does
             not carry ``rollout-no-quality``, ``rollout-few-quality``, ``rollout-low-quality``,
             ``rollout-score-scale``, ``rollout-no-latency``, ``rollout-few-latency``,
-            ``rollout-flat-latency``.
+            ``rollout-flat-latency``, ``rollout-few-errors`` of a ratio, and those of
+            :mod:`llmops_cli.rollout.cost`.
     """
     failed = calls["error_type"].notna().to_numpy(dtype=bool)
     found: list[Measured] = []
@@ -109,8 +120,10 @@ def measure_guardrails(
             raise result.error()
         else:
             missing.append(result)
-    margin = DEFAULT_MARGINS[ERRORS] if given.error_margin is None else given.error_margin
-    found.append(_errors(failed.astype(np.float64), codes, margin))
+    found.append(_errors(failed.astype(np.float64), codes, given))
+    if given.cost_margin is not None:
+        costs = cost_guardrail(costs_usd(calls), codes, given.cost_margin, LEVEL)
+        found.append(Measured(costs[0], Interval(*costs[1]), costs[2]))
     return tuple(found), tuple(missing)
 
 
@@ -229,9 +242,31 @@ def _latency(seconds: Floats, codes: Codes, ratio: float) -> Measured | Missing:
     return Measured(guardrail, Interval(low, high), len(values))
 
 
-def _errors(failed: Floats, codes: Codes, margin: float) -> Measured:
+def _errors(failed: Floats, codes: Codes, given: RolloutParameters) -> Measured:
     count, n = int(failed.sum()), len(failed)
-    share = count / n
+    guardrail = errors_guardrail(count / n, given, count, n)
+    guardrail = replace(guardrail, design_effect=_clustering(failed, codes))
+    alone = max(1, round(n / guardrail.design_effect))
+    return Measured(guardrail, wilson(round(count / n * alone), alone, LEVEL), n)
+
+
+def errors_guardrail(share: float, given: RolloutParameters, count: int, n: int) -> Guardrail:
+    """The guardrail of an error rate, requests taken as independent.
+
+    Args:
+        share: of requests that fail.
+        given: the margin, in points or as a ratio.
+        count: requests that failed.
+        n: requests seen.
+
+    Raises:
+        LlmopsError: ``rollout-mostly-errors``; ``rollout-few-errors`` of a ratio.
+    """
+    ratio = given.error_ratio
+    if ratio is not None and count < _RARE:
+        raise _too_few_errors(count, n)
+    asked = DEFAULT_MARGINS[ERRORS] if given.error_margin is None else given.error_margin
+    margin = asked if ratio is None else (ratio - 1) * share
     if share + margin >= 1:
         raise LlmopsError(
             "rollout-mostly-errors",
@@ -239,10 +274,8 @@ def _errors(failed: Floats, codes: Codes, margin: float) -> Measured:
             hint="give a log of a version that works",
             field="error_type",
         )
-    # Too few to know their share: plan for the most there may be.
-    planned = share if count >= _RARE else wilson(count, n).high
-    variance, at_margin = _share_variances(planned, margin)
-    guardrail = Guardrail(
+    variance, at_margin = _share_variances(rare_share(share, n), margin)
+    return Guardrail(
         name=ERRORS,
         metric="error rate",
         baseline=share,
@@ -250,10 +283,25 @@ def _errors(failed: Floats, codes: Codes, margin: float) -> Measured:
         asked=margin,
         variance=variance,
         variance_at_margin=at_margin,
-        design_effect=_clustering(failed, codes),
+        design_effect=1.0,
+        ratio=ratio,
     )
-    alone = max(1, round(n / guardrail.design_effect))
-    return Measured(guardrail, wilson(round(share * alone), alone, LEVEL), n)
+
+
+def rare_share(share: float, n: float) -> float:
+    """What a share is planned for: the most it may be where too few were seen to know it."""
+    count = round(share * n)
+    return share if count >= _RARE else wilson(count, max(round(n), 1)).high
+
+
+def _too_few_errors(count: int, n: int) -> LlmopsError:
+    return LlmopsError(
+        "rollout-few-errors",
+        f"{count} of {n:,} calls failed: what a multiple of that is, nobody knows",
+        hint="give --error-margin in points, or a longer log",
+        field="error_type",
+        exit_code=ExitCode.INCONCLUSIVE if count else ExitCode.BAD_INPUT,
+    )
 
 
 def _clustering(values: Floats, codes: Codes) -> float:

@@ -5,7 +5,7 @@ margin to be shown, and no price of looking often.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from llmops_cli.rollout.rehearsal import DONE, WENT_BACK, Outcomes
 from llmops_cli.rollout.replay import Paths
 from llmops_cli.rollout.schedule import Schedule
 
-__all__ = ["Habit", "controller_habits", "follow", "one_test"]
+__all__ = ["Habit", "controller_habits", "follow", "one_test", "single_tests"]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -58,6 +58,22 @@ def controller_habits(guardrail: Guardrail) -> tuple[Habit, ...]:
     )
 
 
+def single_tests(guardrail: Guardrail, alpha: float, tuned_at: float) -> tuple[Habit, ...]:
+    """One test of a guardrail over the whole rollout at every look, of each kind of boundary."""
+    names: dict[Kind, str] = {
+        "naive": "naive",
+        "bonferroni": "Bonferroni",
+        "mixture": "mixture",
+        "obrien-fleming": "O'Brien-Fleming",
+        "pocock": "Pocock",
+    }
+    return tuple(
+        replace(one_test(kind, guardrail, alpha, tuned_at if kind == "mixture" else None),
+                name=f"{guardrail.name} alone: {name}")
+        for kind, name in names.items()
+    )  # fmt: skip
+
+
 def one_test(
     kind: Kind, guardrail: Guardrail, alpha: float, tuned_at: float | None = None
 ) -> Habit:
@@ -85,9 +101,11 @@ def follow(paths: Paths, plan: Plan, schedule: Schedule, habit: Habit) -> Outcom
     index = next(place for place, item in enumerate(plan.guardrails) if item.name == ERRORS)
     treated, control = paths.treated[index], paths.control[index]
     failed = habit.fails(Arms(treated, control), Arms(treated.running(), control.running()))
-    struck = np.cumsum(failed, axis=1) >= habit.strikes
+    # They do not look at copies, of which nobody sees the answers.
+    failed[:, : schedule.exposing[0].first] = False
+    struck = np.cumsum(failed[:, : schedule.planned], axis=1) >= habit.strikes
     back = struck.any(axis=1)
-    look = np.where(back, struck.argmax(axis=1), schedule.looks - 1).astype(np.int64)
+    look = np.where(back, struck.argmax(axis=1), schedule.planned - 1).astype(np.int64)
     ends = np.array([stage.last for stage in schedule.stages])
     rows = np.arange(len(look))
     return Outcomes(

@@ -1,20 +1,21 @@
-"""What a rollout plan is asked and what it holds: parameters, guardrails, stages, the plan."""
+"""What a rollout plan holds: guardrails, decisions, stages, the plan."""
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
-from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.rollout.boundary_choice import ALWAYS_VALID, Boundaries
+from llmops_cli.rollout.policy import AS_EVER, Policy
 
 __all__ = [
+    "COST",
     "ERRORS",
     "LATENCY",
     "QUALITY",
     "SCHEMA",
     "Decision",
+    "Goal",
     "Guardrail",
     "Plan",
-    "RolloutParameters",
     "Stage",
 ]
 
@@ -23,80 +24,10 @@ SCHEMA = "llmops.rollout-plan/1"
 QUALITY = "quality"
 LATENCY = "latency"
 ERRORS = "errors"
+COST = "cost"
 
 DEFAULT_MARGINS = {QUALITY: 0.02, LATENCY: 1.10, ERRORS: 0.01}
 """A drop of the mean score, a ratio of p95 latencies, a rise of the error rate."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutParameters:
-    """The question.
-
-    Attributes:
-        stages: percent of traffic on the new version, rising to 100.
-        quality_margin: the smallest drop of the mean evaluation score that matters; None for
-            the default where the log carries scores.
-        latency_margin: the smallest ratio of p95 latencies that matters, above 1.
-        error_margin: the smallest rise of the error rate that matters, as a share.
-        alpha: one-sided risk, over all stages, of going on with a change that harms by a
-            margin; and, apart from that, of going back with a harmless one.
-        power: chance that a harmless change passes every guardrail of every stage.
-        minimum_stage_s: no stage is shorter than this.
-        max_days: gate on the whole duration; None for no gate.
-        judge_sensitivity: of the judge behind the scores, on what is good; 1 for no judge.
-        judge_specificity: on what is bad.
-    """
-
-    stages: tuple[float, ...] = (5, 10, 25, 50, 100)
-    quality_margin: float | None = None
-    latency_margin: float | None = None
-    error_margin: float | None = None
-    alpha: float = 0.05
-    power: float = 0.80
-    minimum_stage_s: float = 3600.0
-    max_days: float | None = None
-    judge_sensitivity: float = 1.0
-    judge_specificity: float = 1.0
-
-    @property
-    def judge_knows(self) -> float:
-        """How much of a true drop of quality the judge's scores show: se + sp - 1."""
-        return self.judge_sensitivity + self.judge_specificity - 1
-
-    def __post_init__(self) -> None:
-        """Refuse, with the usage exit code, what no plan can meet."""
-        rising = all(a < b for a, b in pairwise(self.stages))
-        if not (self.stages and rising and self.stages[0] > 0 and self.stages[-1] == 100):  # noqa: PLR2004 - percent
-            raise _usage("rollout-bad-stages", "stages rise from above 0 to 100", "5,10,25,50,100")
-        for name, low, high, hint in (
-            ("quality_margin", 0.0, 1.0, "a drop of two points on a scale of 0 to 1 is 0.02"),
-            ("latency_margin", 1.0, 100.0, "ten percent slower is 1.10"),
-            ("error_margin", 0.0, 1.0, "one percentage point is 0.01"),
-            ("alpha", 0.0, 0.5, "five percent is 0.05"),
-            ("power", 0.0, 1.0, "eighty percent is 0.8"),
-            ("max_days", 0.0, 36_500.0, "two weeks are 14"),
-        ):
-            value = getattr(self, name)
-            if value is not None and not low < value < high:
-                option = name.replace("_", "-")
-                raise _usage(
-                    f"rollout-bad-{option}",
-                    f"--{option} {value:g} does not lie between {low:g} and {high:g}",
-                    hint,
-                )
-        judge = (self.judge_sensitivity, self.judge_specificity)
-        if not (all(0 < rate <= 1 for rate in judge) and self.judge_knows > 0):
-            raise _usage(
-                "rollout-bad-judge",
-                "a judge's sensitivity and specificity lie between 0 and 1 and exceed 1 together",
-                "llmops judge-eval measures both",
-            )
-        if not self.minimum_stage_s >= 0:
-            raise _usage("rollout-bad-minimum", "a stage lasts 0 hours or more", "one hour is 1")
-
-
-def _usage(slug: str, message: str, hint: str) -> LlmopsError:
-    return LlmopsError(slug, message, hint=hint, exit_code=ExitCode.USAGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +35,7 @@ class Guardrail:
     """One quantity that must not get worse.
 
     Attributes:
-        name: quality, latency or errors.
+        name: quality, latency, errors or cost.
         metric: what is measured, in words.
         baseline: its mean in the baseline log.
         margin: the smallest harm that matters, in the unit of ``baseline``.
@@ -114,6 +45,10 @@ class Guardrail:
         design_effect: how much the grouping of requests by user adds to it.
         coverage: share of requests that carry it; scores are often sampled.
         threshold_s: the latency that counts as slow; None for other guardrails.
+        ratio: where the margin is a ratio to what the new version is held against, that ratio;
+            ``margin`` is then what it comes to at the planned level.
+        unit_usd: for cost, what a request of the baseline log costs; costs are told in it.
+        least_requests: on the new version, before the normal law judges it.
     """
 
     name: str
@@ -126,6 +61,19 @@ class Guardrail:
     design_effect: float
     coverage: float = 1.0
     threshold_s: float | None = None
+    ratio: float | None = None
+    unit_usd: float | None = None
+    least_requests: int = 0
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a request is at most entirely bad; what it costs has no end."""
+        return self.name != COST
+
+    @property
+    def control_weight(self) -> float:
+        """What the margin multiplies the other version's level by: 1 unless it is a ratio."""
+        return self.ratio or 1.0
 
     @property
     def worse_is_more(self) -> bool:
@@ -140,18 +88,21 @@ class Guardrail:
     @property
     def planned_share(self) -> float:
         """The same as the plan takes it: more where bad requests are too few to count."""
+        if not self.bounded:
+            return self.bad_share
         planned = (1 - math.sqrt(max(0.0, 1 - 4 * self.variance))) / 2
         return max(planned, self.bad_share)
 
     @property
     def binary(self) -> bool:
         """Whether a request is either bad or not: nothing between varies as much."""
-        return self.variance >= self.bad_share * (1 - self.bad_share) * (1 - 1e-6)
+        return self.bounded and self.variance >= self.bad_share * (1 - self.bad_share) * (1 - 1e-6)
 
     @property
     def rare(self) -> bool:
         """Whether bad requests are too few in the log to know their share."""
-        return self.planned_share > self.bad_share + 1e-9  # not a rounding error
+        # The upper end for fewer than ten is far more; a variance over n - 1 is not.
+        return self.planned_share > 1.1 * self.bad_share + 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +114,34 @@ class Decision:
         canary_requests: requests on the new version it needs.
         promote_below: harm below which it is shown to be smaller than the margin.
         roll_back_above: harm above which the change is shown to be worse.
+        detects: the smallest margin that the stage could be planned for as it is; None where
+            no harm is large enough, and in plans that do not say.
+        catches: chance that a harm of the margin goes back by the end of the stage.
+        passes: chance that a harmless change is shown to be one at the end of the stage.
     """
 
     guardrail: str
     canary_requests: int
     promote_below: float
     roll_back_above: float
+    detects: float | None = None
+    catches: float | None = None
+    passes: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What an A/B stage has to show, beyond no harm.
+
+    Attributes:
+        guardrail: what gets better.
+        gain: by how much, in the unit of its margin, for the stage to show it with its power.
+        canary_requests: requests on the new version that this needs.
+    """
+
+    guardrail: str
+    gain: float
+    canary_requests: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +158,10 @@ class Stage:
         duration_high_s: at its lower end; None where that is zero.
         bottleneck: the guardrail that needs most.
         decisions: one per guardrail.
+        maximum_s: how long it may last before the policy of the plan decides; None for no end.
+        goal: of an A/B stage, which goes on only with a gain that is shown; None for others.
+        shadow: whether the new version serves copies of ``percent`` of the requests and its
+            answers reach nobody.
     """
 
     percent: float
@@ -196,6 +173,37 @@ class Stage:
     duration_high_s: float | None
     bottleneck: str
     decisions: tuple[Decision, ...]
+    maximum_s: float | None = None
+    goal: Goal | None = None
+    shadow: bool = False
+
+    @property
+    def key(self) -> float:
+        """Its place among the stages: the share of users that meet the new version."""
+        return 0.0 if self.shadow else self.percent
+
+    @property
+    def label(self) -> str:
+        """As a reader names it."""
+        return "shadow" if self.shadow else f"{self.percent:g} %"
+
+    @property
+    def control_per_canary(self) -> float | None:
+        """Requests of the old version beside one of the new; None where none is left.
+
+        A copy leaves the request to the old version as well.
+        """
+        share = self.percent / 100
+        if self.shadow:
+            return 1 / share
+        return (1 - share) / share if share < 1 else None
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it may not last as long as a guardrail needs."""
+        needs = [item.canary_requests for item in self.decisions]
+        needs += [self.goal.canary_requests] if self.goal else []
+        return max(needs, default=0) > self.canary_requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +219,9 @@ class Plan:
         guardrails: what must not get worse.
         stages: in order, the last at 100 percent.
         schema: name and version of this document's shape.
+        policy: what happens where the evidence does not decide, and after a harm.
+        boundaries: how the risks are spent over the looks.
+        shadow: a stage before the first, in which nobody meets the new version; None for none.
     """
 
     baseline_calls: int
@@ -221,19 +232,32 @@ class Plan:
     guardrails: tuple[Guardrail, ...]
     stages: tuple[Stage, ...]
     schema: str = SCHEMA
+    policy: Policy = AS_EVER
+    boundaries: Boundaries = ALWAYS_VALID
+    shadow: Stage | None = None
+
+    @property
+    def steps(self) -> tuple[Stage, ...]:
+        """The shadow stage, where there is one, and the stages."""
+        return self.stages if self.shadow is None else (self.shadow, *self.stages)
+
+    @property
+    def harm_alpha(self) -> float:
+        """What one guardrail may risk in going back at one stage."""
+        return self.alpha / (len(self.steps) * len(self.guardrails))
 
     @property
     def duration_s(self) -> float:
         """All stages, one after the other."""
-        return sum(stage.duration_s for stage in self.stages)
+        return sum(stage.duration_s for stage in self.steps)
 
     @property
     def duration_low_s(self) -> float:
         """At the upper end of the arrival rate."""
-        return sum(stage.duration_low_s for stage in self.stages)
+        return sum(stage.duration_low_s for stage in self.steps)
 
     @property
     def duration_high_s(self) -> float | None:
         """At its lower end; None where that is zero."""
-        ends = [stage.duration_high_s for stage in self.stages]
+        ends = [stage.duration_high_s for stage in self.steps]
         return None if None in ends else sum(end or 0.0 for end in ends)

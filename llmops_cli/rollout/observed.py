@@ -12,12 +12,15 @@ import numpy as np
 
 from llmops_cli.rollout.evidence import Arms, Sample
 
-__all__ = ["CANARY", "CONTROL", "USERS", "Cell", "Observed", "Sums"]
+__all__ = ["CANARY", "CONTROL", "USERS", "WINDOW_S", "Cell", "Observed", "Sums"]
 
 CANARY, CONTROL = "canary", "control"
 
 USERS = "users"
 """The metric that counts users first seen in a window, for the check of the split."""
+
+WINDOW_S = 3600.0
+"""Length of a window that is cut from a log."""
 
 Cell = tuple[str, str, str]
 """Window, variant and metric."""
@@ -39,17 +42,20 @@ class Observed:
     Attributes:
         cells: sums by window, variant and metric; windows sort as text, as moments in UTC do.
         open: the window that a log ended in, which may not be over; empty where all are.
+        as_of: moment before which nothing is missing; empty where the data alone say.
     """
 
     cells: Mapping[Cell, Sums] = field(default_factory=dict[Cell, Sums])
     open: str = ""
+    as_of: str = ""
 
     def __add__(self, other: "Observed") -> "Observed":
         """Both accounts: the fuller one of each cell."""
         cells = dict(self.cells)
         for cell, sums in other.cells.items():
             cells[cell] = max(cells[cell], sums) if cell in cells else sums
-        return Observed(dict(sorted(cells.items())), max(self.open, other.open))
+        ends = max(self.open, other.open), max(self.as_of, other.as_of)
+        return Observed(dict(sorted(cells.items())), *ends)
 
     def between(self, since: str, until: str) -> "Observed":
         """Only the windows that begin from one moment on and before another; empty for no end."""
@@ -65,7 +71,8 @@ class Observed:
         """``(1, T)`` totals up to each window."""
         none = Sums(0.0)
         rows = [self.cells.get((window, variant, metric), none) for window in self.windows]
-        wide = np.array([[(row.n, row.total, row.squares) for row in rows]]).reshape(1, -1, 3)
+        every = [[(row.n, row.total, row.squares) for row in rows]]
+        wide = np.array(every, dtype=np.float64).reshape(1, -1, 3)
         return Sample(wide[..., 0], wide[..., 1], wide[..., 2]).running()
 
     def arms(self, metric: str) -> Arms:

@@ -2,7 +2,8 @@
 
 Columns ``window``, ``variant`` (canary or control), ``metric``, ``requests``, ``total`` and, for
 graded scores, ``squares``. What ``total`` is depends on the metric: failed requests (errors),
-requests as slow as the plan's threshold or slower (latency), the sum of scores (quality);
+requests as slow as the plan's threshold or slower (latency), the sum of scores (quality), of
+US dollars (cost), and ``squares`` the sum of their squares;
 metric ``users`` counts users first seen in the window.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from llmops_cli.errors import LlmopsError
-from llmops_cli.rollout.model import QUALITY, Plan
+from llmops_cli.rollout.model import COST, QUALITY, Guardrail, Plan
 from llmops_cli.rollout.observed import CANARY, CONTROL, USERS, Cell, Observed, Sums
 
 __all__ = ["COLUMNS", "Place", "cell_of", "read_sums"]
@@ -68,21 +69,27 @@ def cell_of(row: Mapping[str, str], plan: Plan, at: Place) -> tuple[Cell, Sums]:
         known = ", ".join((*names, USERS))
         raise _bad("rollout-unknown-metric", f"the plan guards {known} only", at, "metric")
     n, total = _number(row, "requests", at), 0.0 if metric == USERS else _number(row, "total", at)
-    if total > n:
+    if total > n and metric != COST:
         raise _bad("sums-bad-row", "the total is more than the requests", at, "total")
     squares = _number(row, "squares", at) if row.get("squares") else None
     cell = (_window(row["window"], at), variant, metric)
-    if metric == USERS:
-        return cell, Sums(n)
-    if metric != QUALITY:
-        return cell, Sums(n, total, total)
-    # Badness is what a score lacks of 1. Without squares scores vary as the plan says.
-    guardrail, bad = names[metric], n - total
-    if squares is not None:
-        return cell, Sums(n, bad, max(0.0, n - 2 * total + squares))
-    return cell, Sums(
-        n, bad, bad if guardrail.binary else bad**2 / max(n, 1) + n * guardrail.variance
-    )
+    return cell, Sums(n) if metric == USERS else _sums(names[metric], n, total, squares)
+
+
+def _sums(guardrail: Guardrail, n: float, total: float, squares: float | None) -> Sums:
+    """Badness of the requests of a window, from what the metric counts."""
+    if guardrail.name == COST:
+        unit = guardrail.unit_usd or 1.0
+        bad, known = total / unit, None if squares is None else squares / unit**2
+    elif guardrail.name == QUALITY:
+        # Badness is what a score lacks of 1.
+        bad = n - total
+        known = None if squares is None else max(0.0, n - 2 * total + squares)
+    else:
+        return Sums(n, total, total)
+    if known is None:  # they vary as the plan says
+        known = bad if guardrail.binary else bad**2 / max(n, 1) + n * guardrail.variance
+    return Sums(n, bad, known)
 
 
 def _window(text: str, at: Place) -> str:

@@ -8,7 +8,7 @@ from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.rollout.baseline import who_calls
 from llmops_cli.rollout.changes import NO_CHANGE, requests_of
 from llmops_cli.rollout.model import Plan
-from llmops_cli.rollout.observed import CANARY, CONTROL, USERS, Cell, Observed, Sums
+from llmops_cli.rollout.observed import CANARY, CONTROL, USERS, WINDOW_S, Cell, Observed, Sums
 
 __all__ = ["calls_of_versions", "sums_of_calls"]
 
@@ -45,7 +45,7 @@ def calls_of_versions(
 
 
 def sums_of_calls(
-    calls: CallsTable, plan: Plan, canary: tuple[str, str], *, window_s: float = 3600.0
+    calls: CallsTable, plan: Plan, canary: tuple[str, str], *, window_s: float = WINDOW_S
 ) -> Observed:
     """Add up calls by window.
 
@@ -65,7 +65,7 @@ def sums_of_calls(
     treated = mine.fillna(value=False).to_numpy(dtype=bool)
     moments = calls["start_time"].astype("int64[pyarrow]").to_numpy(dtype=np.int64)
     windows = moments // round(window_s * 1e6)
-    requests = requests_of(calls, NO_CHANGE, 0)
+    requests = requests_of(calls, NO_CHANGE, 0, plan.guardrails)
     cells = dict[Cell, Sums]()
     for guardrail in plan.guardrails:
         bad = requests.badness(guardrail)

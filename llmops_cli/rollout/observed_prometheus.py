@@ -14,7 +14,7 @@ from itertools import pairwise
 import msgspec
 
 from llmops_cli.errors import LlmopsError
-from llmops_cli.rollout.model import QUALITY, Plan
+from llmops_cli.rollout.model import COST, QUALITY, Plan
 from llmops_cli.rollout.observed import USERS, Observed
 from llmops_cli.rollout.observed_csv import cell_of
 
@@ -22,6 +22,9 @@ __all__ = ["looks_like_prometheus", "read_query"]
 
 LABELS = ("variant", "metric", "field")
 FIELDS = ("requests", "total", "squares")
+
+_NEVER_ZERO = (QUALITY, COST)
+"""Metrics whose totals are never absent because nothing happened."""
 
 _LATEST = 253_402_300_799
 """The last second of the year 9999."""
@@ -72,7 +75,7 @@ def read_query(text: str, plan: Plan, *, source: str) -> Observed:
     seen = {
         cell: row
         for cell, row in rows.items()
-        if row.get("requests", 0) > 0 and (cell[2] != QUALITY or "total" in row)
+        if row.get("requests", 0) > 0 and (cell[2] not in _NEVER_ZERO or "total" in row)
     }
     cells = dict(cell_of(_as_text(cell, row), plan, (source, None)) for cell, row in seen.items())
     _refuse_no_total(every, source)
@@ -136,12 +139,12 @@ def _refuse_unaligned(moments: set[float], source: str) -> None:
 def _refuse_no_total(every: Iterable[_Series], source: str) -> None:
     """An error that never came has no series; one that is never counted has none either.
 
-    So totals may be absent in one version only, and those of scores in none.
+    So totals may be absent in one version only, and those of scores and costs in none.
     """
     has = {tuple(series.metric[name] for name in LABELS) for series in every}
     totals = {metric for _, metric, field in has if field == "total"}
     for variant, metric, field in sorted(has):
-        there = (variant, metric, "total") in has if metric == QUALITY else metric in totals
+        there = (variant, metric, "total") in has if metric in _NEVER_ZERO else metric in totals
         if field == "requests" and metric != USERS and not there:
             raise LlmopsError(
                 "prometheus-no-total",
@@ -156,7 +159,7 @@ def _as_text(cell: _Cell, row: dict[str, float]) -> dict[str, str]:
     moment, variant, metric = cell
     # increase() extrapolates each series on its own: by a request they may disagree.
     total = row.get("total", 0.0)
-    if row["requests"] < total <= row["requests"] + 1:
+    if metric != COST and row["requests"] < total <= row["requests"] + 1:
         total = row["requests"]
     values = {**row, "total": total}
     window = datetime.fromtimestamp(moment, tz=UTC).isoformat()

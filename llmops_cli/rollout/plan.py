@@ -2,56 +2,26 @@
 
 import math
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 
+from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.rollout.baseline import Baseline
-from llmops_cli.rollout.decision import harm_limit
-from llmops_cli.rollout.model import Decision, Guardrail, Plan, RolloutParameters, Stage
-from llmops_cli.rollout.schedule import seconds_until
-from llmops_cli.stats.power import Comparison, harm_bounds, non_inferiority_sample
+from llmops_cli.rollout.model import QUALITY, Goal, Guardrail, Plan, Stage
+from llmops_cli.rollout.parameters import RolloutParameters
+from llmops_cli.rollout.sample import Risks, canary_needed, decision_at, gain_needed
+from llmops_cli.rollout.schedule import requests_within, seconds_until
 
-__all__ = ["LEAST_EVENTS", "Risks", "canary_needed", "make_plan"]
-
-LEAST_EVENTS = 10
-"""Expected bad requests on the canary, at the margin: the normal law needs them."""
+__all__ = ["control_ratio", "make_plan"]
 
 HOUR_S = 3600.0
 
-_MOST = 1e15
-"""More requests than that nobody has."""
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a stage begins: its place, requests of the old version until then, and the time."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Risks:
-    """What one guardrail may risk at the end of one stage.
-
-    Attributes:
-        promote: of being taken for harmless while it harms by the margin.
-        roll_back: of being taken for harmful while it is harmless.
-        hold: of not being shown harmless while it is.
-        miss: of not being sent back while it harms by the margin.
-    """
-
-    promote: float
-    roll_back: float
-    hold: float
-    miss: float
-
-    @classmethod
-    def shared_out(cls, given: RolloutParameters, guardrails: int) -> "Risks":
-        """The risks of the whole rollout shared out by Bonferroni.
-
-        Going on needs every guardrail, so its risk is shared among stages only
-        (intersection-union); one guardrail is enough to go back or to hold, so those risks
-        are shared among stages and guardrails.
-        """
-        looks = len(given.stages) * guardrails
-        return cls(
-            promote=given.alpha / len(given.stages),
-            roll_back=given.alpha / looks,
-            hold=(1 - given.power) / looks,
-            miss=1 - given.power,
-        )
+    place: int
+    old: int
+    at_s: float
 
 
 def make_plan(baseline: Baseline, given: RolloutParameters) -> Plan:
@@ -59,13 +29,19 @@ def make_plan(baseline: Baseline, given: RolloutParameters) -> Plan:
 
     The last stage has no control beside it. It is held against the old version before: the
     baseline log and the control requests of the stages already passed.
+
+    Raises:
+        LlmopsError: ``rollout-no-goal`` where the gain of an A/B stage is not measured.
     """
-    risks = Risks.shared_out(given, len(baseline.guardrails))
-    old, stages, start_s = baseline.calls, list[Stage](), 0.0
-    for percent in given.stages:
-        stage = _timed(_stage(percent, old, baseline, given, risks), start_s, baseline, given)
+    risks = _risks(given, len(baseline.guardrails))
+    old, stages, at_s = baseline.calls, list[Stage](), 0.0
+    shadow = _shadow(baseline, given)
+    if shadow is not None:
+        old, at_s = old + shadow.requests, shadow.duration_s
+    for place, percent in enumerate(given.stages):
+        stage = _stage(percent, _Start(place, old, at_s), baseline, given, risks)
         old += stage.requests - stage.canary_requests
-        start_s += stage.duration_s
+        at_s += stage.duration_s
         stages.append(stage)
     return Plan(
         baseline_calls=baseline.calls,
@@ -75,83 +51,137 @@ def make_plan(baseline: Baseline, given: RolloutParameters) -> Plan:
         alpha_per_stage=risks.promote,
         guardrails=baseline.guardrails,
         stages=tuple(stages),
+        policy=given.policy,
+        boundaries=given.boundaries,
+        shadow=shadow,
     )
 
 
-def canary_needed(guardrail: Guardrail, ratio: float, risks: Risks) -> int:
-    """Requests on the new version that one guardrail needs.
+def control_ratio(stage: Stage, old: int, canary: int) -> float:
+    """Requests of the old version per one of the new, in a stage.
 
-    Users' requests hang together (design effect), and not every request carries a score or a
-    duration (coverage).
+    Where the log is still too short to stand in for a control, the plan asks for a longer one.
     """
-    comparison = _comparison(guardrail, ratio, risks.promote)
-    events = LEAST_EVENTS * guardrail.design_effect / (guardrail.bad_share + guardrail.margin)
-    needed = max(non_inferiority_sample(comparison, 1 - risks.hold), events)
-    needed = _until_harm_shows(guardrail, needed, ratio, risks)
-    return max(1, math.ceil(needed / guardrail.coverage))
+    beside = stage.control_per_canary
+    return max(1.0, old / canary) if beside is None else beside
 
 
-def _until_harm_shows(guardrail: Guardrail, needed: float, ratio: float, risks: Risks) -> float:
-    """The sample, or a larger one that sends a harm of the margin back with its power."""
-    reach = NormalDist().inv_cdf(1 - risks.miss)
-    spread = _comparison(guardrail, ratio, risks.roll_back).spread_at_margin
+def _risks(given: RolloutParameters, guardrails: int) -> Risks:
+    shared = Risks.shared_out(given.alpha, given.power, given.steps, guardrails)
+    return replace(shared, boundaries=given.boundaries)
 
-    def shows(n: float) -> bool:
-        limit = harm_limit(guardrail, n, ratio * n, risks.roll_back)
-        return limit + reach * math.sqrt(spread / n) <= guardrail.margin
 
-    if shows(needed):
-        return needed
-    low = high = needed
-    while not shows(high) and high < _MOST:
-        low, high = high, 2 * high
-    while high - low > 1e-3 * high:  # a thousandth of a sample is no matter
-        middle = (low + high) / 2
-        low, high = (low, middle) if shows(middle) else (middle, high)
-    return high
+def _shadow(baseline: Baseline, given: RolloutParameters) -> Stage | None:
+    """Copies of requests: only what needs no user is guarded."""
+    if given.shadow is None:
+        return None
+    guarded = tuple(
+        item for item in baseline.guardrails if given.shadow_quality or item.name != QUALITY
+    )
+    share, risks = given.shadow / 100, _risks(given, len(guarded))
+    needs = {item.name: canary_needed(item, 1 / share, risks) for item in guarded}
+    stage = _empty(given.shadow, max(needs, key=lambda name: needs[name]), -1, given)
+    return _filled(replace(stage, shadow=True), needs, _Start(-1, 0, 0.0), baseline, given, risks)
 
 
 def _stage(
-    percent: float, old: int, baseline: Baseline, given: RolloutParameters, risks: Risks
+    percent: float, start: _Start, baseline: Baseline, given: RolloutParameters, risks: Risks
 ) -> Stage:
-    share = percent / 100
     needs = {
-        guardrail.name: _need(guardrail, share, old, risks) for guardrail in baseline.guardrails
+        guardrail.name: _need(guardrail, percent / 100, start.old, risks)
+        for guardrail in baseline.guardrails
     }
+    goal = _goal(percent, baseline, given, risks)
     bottleneck = max(needs, key=lambda name: needs[name])
-    requests = math.ceil(
-        max(needs[bottleneck] / share, given.minimum_stage_s * baseline.rate_per_s)
-    )
-    canary = math.ceil(requests * share)
-    # Where the log is still too short to stand in for a control, the plan asks for a longer one.
-    ratio = (1 - share) / share if share < 1 else max(1.0, old / canary)
+    if goal is not None and goal.canary_requests > needs[bottleneck]:
+        bottleneck = goal.guardrail
+    stage = replace(_empty(percent, bottleneck, start.place, given), goal=goal)
+    return _filled(stage, needs, start, baseline, given, risks)
+
+
+def _empty(percent: float, bottleneck: str, place: int, given: RolloutParameters) -> Stage:
     return Stage(
         percent=percent,
-        compared_with="control" if share < 1 else "baseline",
-        requests=requests,
-        canary_requests=canary,
+        compared_with="control" if percent < 100 or place < 0 else "baseline",  # noqa: PLR2004 - percent
+        requests=0,
+        canary_requests=0,
         duration_s=0.0,
         duration_low_s=0.0,
         duration_high_s=None,
         bottleneck=bottleneck,
+        decisions=(),
+        maximum_s=given.maximum_s(place),
+    )
+
+
+def _filled(
+    stage: Stage,
+    needs: dict[str, int],
+    start: _Start,
+    baseline: Baseline,
+    given: RolloutParameters,
+    risks: Risks,
+) -> Stage:
+    """The stage with its requests, decisions and time."""
+    share, most = stage.percent / 100, max(needs.values())
+    if stage.goal is not None:
+        most = max(most, stage.goal.canary_requests)
+    least = given.minimum_stage_s * baseline.rate_per_s
+    requests = _capped(math.ceil(max(most / share, least)), start, baseline, given)
+    canary = min(requests, math.ceil(requests * share))
+    ratio = control_ratio(stage, start.old, canary)
+    filled = replace(
+        stage,
+        requests=requests,
+        canary_requests=canary,
         decisions=tuple(
-            _decision(guardrail, needs[guardrail.name], canary, ratio, risks)
-            for guardrail in baseline.guardrails
+            decision_at(item, canary, ratio, risks, needs[item.name])
+            for item in baseline.guardrails
+            if item.name in needs
         ),
     )
+    return _timed(filled, start.at_s, baseline, given)
+
+
+def _goal(
+    percent: float, baseline: Baseline, given: RolloutParameters, risks: Risks
+) -> Goal | None:
+    if percent != given.ab_stage or given.ab_gain is None:
+        return None
+    known = {item.name: item for item in baseline.guardrails}
+    if given.ab_goal not in known:
+        raise LlmopsError(
+            "rollout-no-goal",
+            f"the plan does not measure {given.ab_goal}, so no gain in it can be shown",
+            hint=f"--ab-goal is one of {', '.join(known)}",
+            exit_code=ExitCode.USAGE,
+        )
+    ratio = (100 - percent) / percent
+    needed = gain_needed(known[given.ab_goal], given.ab_gain, ratio, risks)
+    return Goal(guardrail=given.ab_goal, gain=given.ab_gain, canary_requests=needed)
+
+
+def _capped(requests: int, start: _Start, baseline: Baseline, given: RolloutParameters) -> int:
+    """No more than come while the stage may last."""
+    maximum = given.maximum_s(start.place)
+    if maximum is None:
+        return requests
+    come = requests_within(baseline.arrivals, start.at_s, maximum, HOUR_S)
+    return max(1, min(requests, math.floor(come)))
 
 
 def _timed(stage: Stage, start_s: float, baseline: Baseline, given: RolloutParameters) -> Stage:
     """The stage with the time that its requests take, by the log's own hours of the day."""
-    arrivals = baseline.arrivals
-    taken = seconds_until(arrivals, start_s, stage.requests, HOUR_S)
-    lasts = max(taken, given.minimum_stage_s)
+    least, most = given.minimum_stage_s, stage.maximum_s or math.inf
+    taken = seconds_until(baseline.arrivals, start_s, stage.requests, HOUR_S)
     rate, ends = baseline.rate_per_s, baseline.rate
+    lasts = min(max(taken, least), most)
+    slow = max(taken * rate / ends.low, lasts) if ends.low > 0 else math.inf
     return replace(
         stage,
         duration_s=lasts,
-        duration_low_s=max(taken * rate / ends.high, given.minimum_stage_s),
-        duration_high_s=max(taken * rate / ends.low, lasts) if ends.low > 0 else None,
+        duration_low_s=min(max(taken * rate / ends.high, least), lasts),
+        duration_high_s=None if math.isinf(min(slow, most)) else min(slow, most),
     )
 
 
@@ -166,28 +196,3 @@ def _need(guardrail: Guardrail, share: float, old: int, risks: Risks) -> int:
     for _ in range(4):
         needed = canary_needed(guardrail, old / needed, risks)
     return needed
-
-
-def _decision(
-    guardrail: Guardrail, needed: int, canary: int, ratio: float, risks: Risks
-) -> Decision:
-    seen = canary * guardrail.coverage
-    promote, _ = harm_bounds(_comparison(guardrail, ratio, risks.promote), seen)
-    roll_back = harm_limit(guardrail, seen, ratio * seen, risks.roll_back)
-    return Decision(
-        guardrail=guardrail.name,
-        canary_requests=needed,
-        promote_below=promote,
-        # Worse, but by less than the user minds, is no reason to go back.
-        roll_back_above=max(roll_back, promote),
-    )
-
-
-def _comparison(guardrail: Guardrail, ratio: float, alpha: float) -> Comparison:
-    return Comparison(
-        variance=guardrail.variance * guardrail.design_effect,
-        variance_at_margin=guardrail.variance_at_margin * guardrail.design_effect,
-        margin=guardrail.margin,
-        ratio=ratio,
-        alpha=alpha,
-    )

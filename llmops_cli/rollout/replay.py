@@ -60,7 +60,7 @@ class Paths:
     def _arms(self, guardrail: int, stage: StageLooks) -> Arms:
         treated = self.treated[guardrail].between(stage.first, stage.last).running()
         control = self.control[guardrail]
-        if stage.share < 1:
+        if stage.beside:
             return Arms(treated, control.between(stage.first, stage.last).running())
         old = self.before[guardrail] + control.between(0, stage.first).summed()
         nothing = Sample(*(np.zeros_like(treated.n) for _ in range(3)))
@@ -113,7 +113,7 @@ class Replay:
         moments = calls["start_time"].astype("int64[pyarrow]").to_numpy(dtype=np.int64)
         look, looks = clock(moments.astype(np.int64), look_s)
         group = spread[units] % min(GROUPS, len(spread))
-        requests = requests_of(calls, change, seed)
+        requests = requests_of(calls, change, seed, guardrails)
         return cls(requests, group, units, look, looks, guardrails, change)
 
     @property
@@ -136,15 +136,17 @@ class Replay:
             whole = part.first // self.looks * self.looks + np.arange(self.looks)
             strength = self.change.strength(schedule.look_s * whole.astype(np.float64))
             columns = slice(part.first % self.looks, (part.last - 1) % self.looks + 1)
-            if part.share < 1:
-                treated, control = _sizes(part.share, self.groups)
+            if part.beside:
+                treated, control = _sizes(part, self.groups)
                 arms[0, :, at] = self._served(self._sums(strength), columns, treated, runs, draw)
                 arms[1, :, at] = self._served(healthy, columns, control, runs, draw)
                 continue
             arms[0, :, at] = self._served(self._sums(strength), columns, self.groups, runs, draw)
         log = self._served(healthy, slice(0, self.looks), self.groups, runs, draw).sum(1)[:, None]
-        return Paths(self._samples(arms[0]), self._samples(arms[1]), self._samples(log),
-                     arms[0, :, :, 0].astype(np.float64))  # fmt: skip
+        exposed = arms[0, :, :, 0].astype(np.float64)
+        for part in schedule.stages:
+            exposed[:, part.first : part.last] *= not part.shadow
+        return Paths(self._samples(arms[0]), self._samples(arms[1]), self._samples(log), exposed)
 
     def _sums(self, strength: Floats) -> Small:
         """``(groups, H, 1 + 3 G)`` requests, and per guardrail count, badness and squares."""
@@ -224,8 +226,11 @@ def _beyond_chance(means: Floats, n: Floats, guardrail: Guardrail) -> Floats:
     return np.sqrt(between / np.maximum(between + chance, 1e-300))
 
 
-def _sizes(share: float, groups: int) -> tuple[int, int]:
-    treated = min(max(1, round(share * groups)), max(1, groups - 1))
+def _sizes(stage: StageLooks, groups: int) -> tuple[int, int]:
+    treated = max(1, round(stage.share * groups))
+    if stage.shadow:
+        return treated, groups
+    treated = min(treated, max(1, groups - 1))
     return treated, max(1, groups - treated)
 
 
@@ -234,4 +239,4 @@ def _parts(schedule: Schedule, looks: int) -> Iterator[StageLooks]:
     for stage in schedule.stages:
         inside = range((stage.first // looks + 1) * looks, stage.last, looks)
         for first, last in pairwise((stage.first, *inside, stage.last)):
-            yield StageLooks(stage.share, first, last)
+            yield StageLooks(stage.share, first, last, shadow=stage.shadow)

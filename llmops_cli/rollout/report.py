@@ -4,20 +4,23 @@ from dataclasses import asdict
 
 from llmops_cli.report import Check, Finding, Measure, Report, Scalar, Unit, Verdict
 from llmops_cli.rollout.baseline import DAY_S, LEAST_CALLS, Baseline
-from llmops_cli.rollout.explain import explanations
+from llmops_cli.rollout.explain import arrival_method, explanations
 from llmops_cli.rollout.findings import in_words, own_findings
 from llmops_cli.rollout.guardrails import LEVEL, Measured
-from llmops_cli.rollout.model import ERRORS, LATENCY, QUALITY, Plan, RolloutParameters
+from llmops_cli.rollout.model import COST, ERRORS, LATENCY, QUALITY, Plan
+from llmops_cli.rollout.parameters import RolloutParameters
+from llmops_cli.rollout.plan_timeline import timeline
 from llmops_cli.rollout.tables import plan_tables
 
 __all__ = ["report"]
 
-_HELD_UP_BY = {QUALITY: "quality", LATENCY: "latency", ERRORS: "the error rate"}
+_HELD_UP_BY = {QUALITY: "quality", LATENCY: "latency", ERRORS: "the error rate", COST: "cost"}
 
 _TODAY: dict[str, tuple[str, str, Unit, str]] = {
     QUALITY: ("mean_score", "mean score now", "", "normal interval, users whole"),
     LATENCY: ("p95_s", "p95 latency now", "s", "interval by ranks, users whole"),
     ERRORS: ("error_rate", "error rate now", "share", "Wilson interval, users whole"),
+    COST: ("cost_usd", "cost of a request now", "usd", "delta method, users whole"),
 }
 
 
@@ -41,38 +44,47 @@ def report(
         tables=plan_tables(plan, given),
         findings=(*findings, *own_findings(plan, baseline)),
         explanations=explanations(plan, baseline),
+        timelines=(timeline(plan),),
     )
 
 
 def _headline(plan: Plan, baseline: Baseline) -> str:
     if baseline.calls < LEAST_CALLS:
-        return f"A log of {baseline.calls} calls is too short to plan a rollout from."
+        what = f"A log of {baseline.calls} calls is too short"
+        if baseline.given:
+            what = f"{baseline.calls} requests before the rollout are too few"
+        return f"{what} to plan a rollout from."
     steps = " → ".join(f"{stage.percent:g}" for stage in plan.stages)
-    slowest = max(plan.stages, key=lambda stage: stage.duration_s)
+    if plan.shadow is not None:
+        steps = f"shadow → {steps}"
+    slowest = max(plan.steps, key=lambda stage: stage.duration_s)
     takes = f"{steps} % takes {in_words(plan.duration_s)} on this traffic"
     by = _HELD_UP_BY[slowest.bottleneck]
-    if len(plan.stages) == 1:
+    if len(plan.steps) == 1:
         return f"{takes}, held up by {by}."
-    return f"{takes}; the {slowest.percent:g} % stage takes longest, held up by {by}."
+    return f"{takes}; the {slowest.label} stage takes longest, held up by {by}."
 
 
 def _parameters(given: RolloutParameters) -> dict[str, Scalar]:
-    return {**asdict(given), "stages": ",".join(f"{stage:g}" for stage in given.stages)}
+    flat = {**asdict(given), **asdict(given.policy), **asdict(given.boundaries)}
+    del flat["policy"], flat["boundaries"]
+    lists = {"stages": given.stages, "max_stage_s": given.max_stage_s}
+    return flat | {name: ",".join(f"{part:g}" for part in parts) for name, parts in lists.items()}
 
 
 def _measures(plan: Plan, baseline: Baseline) -> tuple[Measure, ...]:
-    rate = baseline.rate
+    rate, known = baseline.rate, baseline.rate.low < baseline.rate.high
     return (
         _duration(plan, baseline),
         Measure(
             name="requests_per_hour",
             value=3600 * baseline.rate_per_s,
             unit="per_hour",
-            low=3600 * rate.low,
-            high=3600 * rate.high,
-            level=LEVEL,
+            low=3600 * rate.low if known else None,
+            high=3600 * rate.high if known else None,
+            level=None if baseline.given else LEVEL,
             n=baseline.calls,
-            method=f"t interval over {baseline.blocks} equal parts of the log",
+            method=arrival_method(baseline),
         ),
         Measure(
             name="canary_requests",
@@ -87,13 +99,14 @@ def _measures(plan: Plan, baseline: Baseline) -> tuple[Measure, ...]:
 
 def _duration(plan: Plan, baseline: Baseline) -> Measure:
     high = plan.duration_high_s
+    known = baseline.rate.low < baseline.rate.high
     return Measure(
         name="duration_days",
         label="whole rollout, days",
         value=plan.duration_s / DAY_S,
-        low=plan.duration_low_s / DAY_S,
-        high=high / DAY_S if high is not None else None,
-        level=LEVEL,
+        low=plan.duration_low_s / DAY_S if known else None,
+        high=high / DAY_S if known and high is not None else None,
+        level=None if baseline.given else LEVEL,
         n=baseline.calls,
         method="planned requests over the arrival rate and its interval",
     )
@@ -102,17 +115,18 @@ def _duration(plan: Plan, baseline: Baseline) -> Measure:
 def _today(measured: Measured) -> Measure:
     guardrail = measured.guardrail
     name, label, unit, method = _TODAY[guardrail.name]
-    slow = guardrail.threshold_s
+    now = measured.now
+    other = guardrail.threshold_s if guardrail.unit_usd is None else guardrail.unit_usd
     return Measure(
         name=name,
         label=label,
-        value=guardrail.baseline if slow is None else slow,
+        value=guardrail.baseline if other is None else other,
         unit=unit,
-        low=measured.now.low,
-        high=measured.now.high,
-        level=LEVEL,
+        low=None if now is None else now.low,
+        high=None if now is None else now.high,
+        level=None if now is None else LEVEL,
         n=measured.n,
-        method=method,
+        method="as given" if now is None else method,
     )
 
 

@@ -52,7 +52,7 @@ def ratio_alarms(schedule: Schedule, units: Ints, look: Ints, runs: int, seed: i
     Users are assigned when a stage first sees them, each on its own, as a hash does.
     """
     draw = np.random.default_rng(seed)
-    staged = [stage for stage in schedule.stages if stage.share < 1]
+    staged = [stage for stage in schedule.exposing if stage.share < 1]
     alarmed = np.zeros(runs, dtype=bool)
     for stage in staged:
         new = newcomers(stage, units, look, len(schedule.arrivals))

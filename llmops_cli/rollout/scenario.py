@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.rollout.changes import NO_CHANGE, Change
-from llmops_cli.rollout.model import ERRORS, LATENCY, QUALITY, Guardrail, Plan
+from llmops_cli.rollout.model import COST, ERRORS, LATENCY, QUALITY, Guardrail, Plan
 
-__all__ = ["RehearsalParameters", "scenarios"]
+__all__ = ["RehearsalParameters", "at_margin", "scenarios"]
 
 _MOST_RUNS = 1_000_000
 
@@ -22,6 +22,8 @@ class RehearsalParameters:
         runs: rollouts played of each change.
         look_s: seconds between looks.
         seed: of everything drawn.
+        every_rule: whether to judge by one test of errors over the whole rollout as well, of
+            each kind of boundary.
         max_false_rollback: gate on the share of harmless rollouts that go back.
         min_detection: gate on the share of harmful ones that do.
         max_exposed: gate on the mean requests that a harmful version serves.
@@ -31,6 +33,7 @@ class RehearsalParameters:
     runs: int = 500
     look_s: float = 3600.0
     seed: int = 0
+    every_rule: bool = False
     max_false_rollback: float | None = None
     min_detection: float | None = None
     max_exposed: float | None = None
@@ -58,7 +61,7 @@ def scenarios(plan: Plan, given: RehearsalParameters) -> tuple[Change, ...]:
         LlmopsError: ``rollout-unguarded`` for a change that no guardrail of the plan counts.
     """
     if given.change is None:
-        return (NO_CHANGE, *(_at_margin(item) for item in plan.guardrails))
+        return (NO_CHANGE, *(at_margin(item) for item in plan.guardrails))
     guarded = {item.name for item in plan.guardrails}
     touched = [name for name, there in _touched(given.change) if there]
     if not guarded.intersection(touched):
@@ -66,19 +69,23 @@ def scenarios(plan: Plan, given: RehearsalParameters) -> tuple[Change, ...]:
     return NO_CHANGE, given.change
 
 
-def _at_margin(guardrail: Guardrail) -> Change:
+def at_margin(guardrail: Guardrail) -> Change:
+    """The change that harms one guardrail by its margin."""
     if guardrail.name == QUALITY:
         # As the judge shows it: the log holds its scores.
         return Change(name=f"score -{guardrail.margin:g}", quality_drop=guardrail.margin)
     if guardrail.name == LATENCY:
         return Change(name=f"latency x{guardrail.asked:g}", latency_ratio=guardrail.asked)
+    if guardrail.name == COST:
+        return Change(name=f"cost x{guardrail.asked:g}", cost_ratio=guardrail.asked)
     return Change(name=f"errors +{guardrail.asked:g}", error_rise=guardrail.asked)
 
 
 def _touched(change: Change) -> Iterator[tuple[str, bool]]:
     yield QUALITY, change.quality_drop > 0
-    yield LATENCY, change.latency_ratio != 1
+    yield LATENCY, (change.latency_ratio, change.p95_ratio) != (1, 1)
     yield ERRORS, change.error_rise > 0
+    yield COST, change.cost_ratio != 1
 
 
 def _unguarded(touched: list[str]) -> LlmopsError:
@@ -95,7 +102,9 @@ def _check(change: Change) -> None:
     for option, value, low, high in (
         ("quality-drop", change.quality_drop, 0.0, 1.0),
         ("latency-ratio", change.latency_ratio, 1.0, 100.0),
+        ("p95-ratio", change.p95_ratio, 1.0, 100.0),
         ("error-rise", change.error_rise, 0.0, 1.0),
+        ("cost-ratio", change.cost_ratio, 1.0, 100.0),
     ):
         if not low <= value <= high:
             raise _usage(

@@ -1,7 +1,7 @@
 """When a plan's looks fall on the clock of a log: the log's arrivals, repeated from its start."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ __all__ = [
     "StageLooks",
     "clock",
     "make_schedule",
+    "requests_within",
     "seconds_until",
 ]
 
@@ -29,16 +30,32 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class StageLooks:
-    """One stage: its share of traffic and its looks, counted from the start of the rollout."""
+    """One stage: its share of traffic and its looks, counted from the start of the rollout.
+
+    The last ``watch`` of them come after it was shown good, and look for harm only. A shadow
+    stage serves copies of its share of requests; nobody meets the answers.
+    """
 
     share: float
     first: int
     last: int
+    watch: int = 0
+    shadow: bool = False
+
+    @property
+    def beside(self) -> bool:
+        """Whether the old version runs beside the new one."""
+        return self.shadow or self.share < 1
 
     @property
     def looks(self) -> int:
         """How many."""
         return self.last - self.first
+
+    @property
+    def planned(self) -> int:
+        """How many until it may go on."""
+        return self.looks - self.watch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +76,16 @@ class Schedule:
     def looks(self) -> int:
         """Of the whole rollout."""
         return self.stages[-1].last
+
+    @property
+    def planned(self) -> int:
+        """Of the whole rollout, without the watch after it."""
+        return self.looks - self.stages[-1].watch
+
+    @property
+    def exposing(self) -> tuple[StageLooks, ...]:
+        """The stages in which users meet the new version."""
+        return tuple(stage for stage in self.stages if not stage.shadow)
 
     def expected(self, stage: StageLooks) -> Floats:
         """``(T,)`` requests of all traffic expected since the stage began, at each of its looks."""
@@ -92,7 +119,7 @@ def make_schedule(plan: Plan, arrivals: Floats, look_s: float) -> Schedule:
     """
     once = np.cumsum(arrivals)
     stages, at = list[StageLooks](), 0
-    for stage in plan.stages:
+    for stage in plan.steps:
         before = _expected_by(once, at)
         end = _look_of(once, before + stage.requests)
         if end > MOST_LOOKS:
@@ -102,8 +129,12 @@ def make_schedule(plan: Plan, arrivals: Floats, look_s: float) -> Schedule:
                 hint="look less often (--look-hours 24), or plan with larger margins",
                 exit_code=ExitCode.USAGE,
             )
-        stages.append(StageLooks(stage.percent / 100, at, max(end, at + 1)))
+        end = max(end, at + 1)
+        stages.append(StageLooks(stage.percent / 100, at, end, shadow=stage.shadow))
         at = stages[-1].last
+    watch = round(plan.policy.watch_s / look_s)
+    last = stages[-1]
+    stages[-1] = replace(last, last=last.last + watch, watch=watch)
     return Schedule(look_s, arrivals, tuple(stages))
 
 
@@ -128,10 +159,26 @@ def seconds_until(arrivals: Floats, start_s: float, requests: float, step_s: flo
         requests: to wait for.
         step_s: length of a step; within it they come evenly.
     """
-    once = np.concatenate([[0.0], np.cumsum(arrivals)])
-    ends = step_s * np.arange(len(once))
+    once, ends = _once(arrivals, step_s)
     before = float(np.interp(start_s % ends[-1], ends, once))
     passes, rest = divmod(before + requests, float(once[-1]))
     # Of a quiet stretch after the last request the beginning counts.
     length = float(ends[-1])
     return passes * length + float(np.interp(rest, once, ends)) - start_s % length
+
+
+def requests_within(arrivals: Floats, start_s: float, seconds: float, step_s: float) -> float:
+    """How many requests come in so long a time: the other way round; arguments are the same."""
+    once, ends = _once(arrivals, step_s)
+
+    def by(moment: float) -> float:
+        passes, rest = divmod(moment, float(ends[-1]))
+        return passes * float(once[-1]) + float(np.interp(rest, ends, once))
+
+    return by(start_s + seconds) - by(start_s)
+
+
+def _once(arrivals: Floats, step_s: float) -> tuple[Floats, Floats]:
+    """Requests of one pass of the log by the end of each step, and those ends in seconds."""
+    once = np.concatenate([[0.0], np.cumsum(arrivals)])
+    return once, step_s * np.arange(len(once), dtype=np.float64)

@@ -10,9 +10,10 @@ from llmops_cli.calls import CallsTable, require
 from llmops_cli.errors import LlmopsError
 from llmops_cli.rollout.baseline import who_calls
 from llmops_cli.rollout.changes import Change
+from llmops_cli.rollout.cost import costs_usd
 from llmops_cli.rollout.exposure import users_exposed
-from llmops_cli.rollout.habits import controller_habits, follow
-from llmops_cli.rollout.model import ERRORS, LATENCY, QUALITY, Plan
+from llmops_cli.rollout.habits import controller_habits, follow, single_tests
+from llmops_cli.rollout.model import COST, ERRORS, LATENCY, QUALITY, Plan
 from llmops_cli.rollout.rehearsal import OWN, RULES, Judge, Outcomes, rehearse
 from llmops_cli.rollout.replay import Replay
 from llmops_cli.rollout.sample_ratio import ratio_alarms
@@ -22,6 +23,9 @@ from llmops_cli.rollout.schedule import Schedule, make_schedule
 __all__ = ["AT_ONCE", "Played", "Simulation", "simulate"]
 
 AT_ONCE = "all at once"
+
+_FIELDS = {QUALITY: "evaluation_score", LATENCY: "duration_s", COST: "input_tokens"}
+_IN = {QUALITY: "'evaluation_score'", LATENCY: "'duration_s'", COST: "a model and tokens"}
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,7 +92,7 @@ def simulate(calls: CallsTable, plan: Plan, given: RehearsalParameters) -> Simul
 
 
 def _play(replay: Replay, plan: Plan, schedule: Schedule, given: RehearsalParameters) -> Played:
-    judges = RULES | _habits(plan)
+    judges = RULES | _habits(plan, replay.arrivals, every=given.every_rule)
     found = rehearse(replay, plan, schedule, tuple(judges.values()), given.runs, given.seed)
     outcomes = dict(zip(judges, found, strict=True))
     once = _at_once(plan)
@@ -100,9 +104,12 @@ def _play(replay: Replay, plan: Plan, schedule: Schedule, given: RehearsalParame
     return Played(replay.change, outcomes, users)
 
 
-def _habits(plan: Plan) -> dict[str, Judge]:
+def _habits(plan: Plan, arrivals: Floats, *, every: bool) -> dict[str, Judge]:
     errors = next((item for item in plan.guardrails if item.name == ERRORS), None)
     habits = () if errors is None else controller_habits(errors)
+    if errors is not None and every:
+        # Tightest after the requests of one look: who looks often wants to see a harm early.
+        habits += single_tests(errors, plan.alpha, float(arrivals.mean()))
     return {habit.name: partial(follow, habit=habit) for habit in habits}
 
 
@@ -110,8 +117,8 @@ def _at_once(plan: Plan) -> Plan:
     """Everybody from the start, held against the log for as long as the plan takes."""
     last = plan.stages[-1]
     requests = sum(stage.requests for stage in plan.stages)
-    whole = replace(last, requests=requests, canary_requests=requests)
-    return replace(plan, stages=(whole,), alpha_per_stage=plan.alpha)
+    whole = replace(last, requests=requests, canary_requests=requests, goal=None)
+    return replace(plan, stages=(whole,), shadow=None, alpha_per_stage=plan.alpha)
 
 
 def _check_carried(calls: CallsTable, plan: Plan) -> None:
@@ -122,15 +129,24 @@ def _check_carried(calls: CallsTable, plan: Plan) -> None:
             hint="give a log of at least a day",
             field="start_time",
         )
-    served = calls[calls["error_type"].isna()]
-    columns = {QUALITY: "evaluation_score", LATENCY: "duration_s"}
     for guardrail in plan.guardrails:
-        column = columns.get(guardrail.name)
-        values = None if column is None else served[column].to_numpy(np.float64, na_value=np.nan)
-        if values is not None and not np.isfinite(values).any():
-            raise LlmopsError(
-                "rollout-not-in-log",
-                f"the plan guards {guardrail.name}, and no call that succeeded has '{column}'",
-                hint="rehearse on the log the plan was made from",
-                field=column or "",
-            )
+        values = _carried(calls, guardrail.name)
+        if values is None or np.isfinite(values).any():
+            continue
+        missing = _IN[guardrail.name]
+        raise LlmopsError(
+            "rollout-not-in-log",
+            f"the plan guards {guardrail.name}, and no call that succeeded has {missing}",
+            hint="rehearse on the log the plan was made from",
+            field=_FIELDS[guardrail.name],
+        )
+
+
+def _carried(calls: CallsTable, name: str) -> Floats | None:
+    """What a guardrail reads of the calls; None where every call has it."""
+    if name == ERRORS:
+        return None
+    if name == COST:
+        return costs_usd(calls)
+    served = calls[calls["error_type"].isna()]
+    return served[_FIELDS[name]].to_numpy(np.float64, na_value=np.nan)

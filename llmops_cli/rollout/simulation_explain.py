@@ -1,7 +1,10 @@
 """How the rehearsal works, with the reader's own numbers."""
 
+from collections.abc import Iterator
+
 from llmops_cli.report import Explanation
-from llmops_cli.rollout.decision import EARLY, LEAST_EVENTS
+from llmops_cli.rollout.harm import EARLY, LEAST_EVENTS
+from llmops_cli.rollout.model import Plan
 from llmops_cli.rollout.sample_ratio import RATIO_ALPHA
 from llmops_cli.rollout.scenario import RehearsalParameters
 from llmops_cli.rollout.simulation import Simulation
@@ -33,6 +36,11 @@ def _replay(found: Simulation, given: RehearsalParameters) -> Explanation:
             "every stage begins at its planned hour",
             "a change makes exactly as many requests of the log worse as it says",
             "hours of the log differ by what chance does not explain, and no more",
+            *(
+                ("in the shadow stage some users' requests are served by both versions",)
+                if found.plan.shadow
+                else ()
+            ),
         ),
         source="bootstrap of whole clusters: Davison and Hinkley 1997, section 3.8",
     )
@@ -40,7 +48,7 @@ def _replay(found: Simulation, given: RehearsalParameters) -> Explanation:
 
 def _harm(found: Simulation) -> Explanation:
     plan = found.plan
-    share = plan.alpha / (len(plan.stages) * len(plan.guardrails))
+    share = plan.harm_alpha
     return Explanation(
         of="going back",
         formula="z = harm / sqrt(V x design effect / n); back when "
@@ -58,9 +66,26 @@ def _harm(found: Simulation) -> Explanation:
             "each stage starts anew: a harm that begins later is not thinned by what was before",
             "V is that of both versions together, and not below the plan's",
             "where few bad requests are expected: exact binomial laws, for the rest of the risk",
+            *_policy(plan),
         ),
         source="Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021; Waudby-Smith et al. 2024",
     )
+
+
+def _policy(plan: Plan) -> Iterator[str]:
+    """What the plan's policy changes in this."""
+    policy, chosen = plan.policy, plan.boundaries
+    if chosen.harm != "mixture":
+        yield (
+            f"instead of it four fifths of the risk by a {chosen.harm.capitalize()} boundary over "
+            f"{chosen.harm_looks} looks"
+        )
+    if policy.consecutive_looks > 1:
+        yield f"harm must be found at {policy.consecutive_looks} looks in a row"
+    if policy.on_harm == "pause":
+        yield "the plan pauses on harm: that counts as going back, a person takes it from there"
+    if policy.at_maximum == "abort" and any(s.maximum_s is not None for s in plan.stages):
+        yield "a stage that is undecided at its end goes back"
 
 
 def _going_on(found: Simulation) -> Explanation:
@@ -72,9 +97,17 @@ def _going_on(found: Simulation) -> Explanation:
         assumptions=(
             "one look decides to go on; what is neither shown harmless nor harmful is held",
             "every guardrail must be shown, so its alpha is not shared among them",
+            *_chances(found.plan),
         ),
         source="non-inferiority; intersection-union test: Berger 1982",
     )
+
+
+def _chances(plan: Plan) -> Iterator[str]:
+    """Where a stage may end early."""
+    if plan.boundaries.chances > 1:
+        kind = plan.boundaries.benefit
+        yield f"not one look but {plan.boundaries.chances} decide, by the boundary of {kind}"
 
 
 def _ratio(found: Simulation) -> Explanation:

@@ -7,13 +7,13 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from llmops_cli.report import Check, Finding, Measure, Report, Scalar, Series
-from llmops_cli.rollout.changes import Change
+from llmops_cli.report import Check, Finding, Measure, Report, Scalar
 from llmops_cli.rollout.findings import in_words
 from llmops_cli.rollout.rehearsal import DONE, HELD, OWN, WENT_BACK, Outcomes
 from llmops_cli.rollout.scenario import RehearsalParameters
 from llmops_cli.rollout.simulation import AT_ONCE, Played, Simulation
 from llmops_cli.rollout.simulation_explain import explanations
+from llmops_cli.rollout.simulation_series import simulation_series
 from llmops_cli.rollout.simulation_tables import simulation_tables
 from llmops_cli.stats.intervals import clopper_pearson
 
@@ -42,7 +42,7 @@ def report(
         measures=tuple(_measures(found)),
         checks=tuple(_checks(found, given)),
         tables=simulation_tables(found),
-        series=tuple(_curves(found)),
+        series=tuple(simulation_series(found)),
         findings=(*findings, *_own_findings(found)),
         explanations=explanations(found, given),
     )
@@ -94,7 +94,9 @@ def _parameters(given: RehearsalParameters) -> dict[str, Scalar]:
     return own | {
         "quality_drop": change.quality_drop,
         "latency_ratio": change.latency_ratio,
+        "p95_ratio": change.p95_ratio,
         "error_rise": change.error_rise,
+        "cost_ratio": change.cost_ratio,
         "only": "=".join(change.only) if change.only else None,
         "after_s": change.after_s,
         "drift_s": change.drift_s,
@@ -111,6 +113,10 @@ def _measures(found: Simulation) -> Iterator[Measure]:
     for place, item in enumerate(harmful):
         yield _detection(item, place, harmful)
         yield _exposed(item, place, harmful)
+    for place, item in enumerate(harmful):
+        yield _back_after(found, item, place)
+        if found.unit:
+            yield _users_exposed(item, place, harmful)
     yield share_of_runs("ratio_alarms", found.ratio_alarms, own.runs, "false alarm of the split")
 
 
@@ -133,6 +139,19 @@ def _exposed(item: Played, place: int, harmful: list[Played]) -> Measure:
     own = item.outcomes[OWN]
     label = f"{item.change.name}: requests exposed"
     return _mean(_numbered("exposed_requests", place, harmful), own.exposed, label)
+
+
+def _back_after(found: Simulation, item: Played, place: int) -> Measure:
+    own = item.outcomes[OWN]
+    days = own.took[own.ending == WENT_BACK] * found.schedule.look_s / 86_400
+    name = _numbered("detection_days", place, list(found.played[1:]))
+    return _mean(name, days, f"{item.change.name}: days until it goes back")
+
+
+def _users_exposed(item: Played, place: int, harmful: list[Played]) -> Measure:
+    own = item.outcomes[OWN]
+    label = f"{item.change.name}: users exposed"
+    return _mean(_numbered("exposed_users", place, harmful), item.users[OWN][own.look], label)
 
 
 def _numbered(name: str, place: int, harmful: list[Played]) -> str:
@@ -179,27 +198,30 @@ def _time_to_detect(found: Simulation, outcomes: Outcomes) -> float | None:
     return float(np.quantile(back, 0.9)) * found.schedule.look_s if len(back) else None
 
 
-def _curves(found: Simulation) -> Iterator[Series]:
-    shares = np.linspace(0, 1, 21)
-    for item in found.played[1:]:
-        values = np.quantile(item.outcomes[OWN].exposed, shares)
-        yield Series(
-            name=f"exposed_{_slug(item.change)}",
-            title=f"Requests exposed to {item.change.name}",
-            x_label="share of rollouts",
-            y_label="requests on the new version, at most",
-            x=tuple(shares.tolist()),
-            y=tuple(values.tolist()),
+def _held(found: Simulation, own: Outcomes) -> Iterator[Finding]:
+    held = own.count(HELD) / own.runs
+    gains = [stage for stage in found.plan.stages if stage.goal is not None]
+    for stage in gains:
+        yield Finding(
+            slug="rollout-held-without-gain",
+            severity="note",
+            message=f"at {stage.percent:g} % it goes on only with a gain that is shown: a change "
+            "that is no worse and no better is held there, as the plan wants it",
         )
-
-
-def _slug(change: Change) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in change.name)
+    too_few = clopper_pearson(own.count(DONE), own.runs, LEVEL).high < found.plan.power
+    if too_few and not gains:
+        yield Finding(
+            slug="rollout-often-held",
+            severity="warning",
+            message=f"a harmless change is undecided at the end of a stage in {100 * held:.3g} % "
+            "of rollouts",
+            hint="plan with more power or larger margins",
+        )
 
 
 def _own_findings(found: Simulation) -> Iterator[Finding]:
     own = found.played[0].outcomes[OWN]
-    last = len(found.plan.stages) - 1
+    last = len(found.schedule.stages) - 1
     alone = own.count(WENT_BACK, last)
     if clopper_pearson(own.count(WENT_BACK), own.runs, LEVEL).low > found.plan.alpha:
         yield Finding(
@@ -209,15 +231,7 @@ def _own_findings(found: Simulation) -> Iterator[Finding]:
             f"{found.plan.alpha:g}; {alone} of {own.count(WENT_BACK)} at the last stage",
             hint="begin with a larger stage, or give a log with more users",
         )
-    held = own.count(HELD) / own.runs
-    if clopper_pearson(own.count(DONE), own.runs, LEVEL).high < found.plan.power:
-        yield Finding(
-            slug="rollout-often-held",
-            severity="warning",
-            message=f"a harmless change is undecided at the end of a stage in {100 * held:.3g} % "
-            "of rollouts",
-            hint="plan with more power or larger margins",
-        )
+    yield from _held(found, own)
     if not found.unit:
         yield Finding(
             slug="rollout-no-users",

@@ -64,13 +64,21 @@ def _rules(found: Simulation) -> Table:
                 for place, item in enumerate(harmful)
             ),
             Column(name="exposed", label="requests exposed"),
+            Column(name="users", label="users exposed"),
+            Column(name="back_after_s", label="back after", unit="s"),
         ),
-        rows=tuple(_rule(found, rule) for rule in found.played[0].outcomes),
-        note="share that goes back; exposed: mean over the harmful changes. One look per stage "
-        "sees nothing in between; naive peeking tests at alpha at every look; Argo's and Flagger's "
-        f"usual analyses see errors only; '{AT_ONCE}' holds the new version against the log for as "
-        "long as the plan takes",
+        rows=tuple(_rule(found, rule) for rule in _ordered(found)),
+        note="share that goes back; exposed and back after: means over the harmful changes. One "
+        f"look per stage is a plan of fixed horizons; '{AT_ONCE}' holds the new version against "
+        "the log for as long as the plan takes; naive peeking tests at alpha at every look; Argo's "
+        "and Flagger's usual analyses see errors only",
     )
+
+
+def _ordered(found: Simulation) -> list[str]:
+    """The plan and what is done without one first."""
+    first = [OWN, "one look per stage", "naive peeking", AT_ONCE]
+    return first + [rule for rule in found.played[0].outcomes if rule not in first]
 
 
 def _rule(found: Simulation, rule: str) -> tuple[Scalar, ...]:
@@ -78,7 +86,26 @@ def _rule(found: Simulation, rule: str) -> tuple[Scalar, ...]:
         item.outcomes[rule].count(WENT_BACK) / item.outcomes[rule].runs for item in found.played
     ]
     harmful = [float(item.outcomes[rule].exposed.mean()) for item in found.played[1:]]
-    return (rule, *shares, round(sum(harmful) / len(harmful)) if harmful else None)
+    if not harmful:
+        return (rule, *shares, None, None, None)
+    users = [_users(found, item, rule) for item in found.played[1:]]
+    met = [count for count in users if count is not None]
+    return (
+        rule,
+        *shares,
+        round(sum(harmful) / len(harmful)),
+        round(sum(met) / len(met)) if met else None,
+        _back_after(found, rule),
+    )
+
+
+def _back_after(found: Simulation, rule: str) -> float | None:
+    """Mean time to go back, of harmful rollouts that do."""
+    took = np.concatenate([
+        item.outcomes[rule].took[item.outcomes[rule].ending == WENT_BACK]
+        for item in found.played[1:]
+    ])  # fmt: skip
+    return float(took.mean()) * found.schedule.look_s if len(took) else None
 
 
 def _stages(found: Simulation) -> Table:
@@ -94,7 +121,7 @@ def _stages(found: Simulation) -> Table:
         ),
         rows=tuple(
             (
-                100 * stage.share,
+                "shadow" if stage.shadow else 100 * stage.share,
                 *(
                     item.outcomes[OWN].count(WENT_BACK, index) / item.outcomes[OWN].runs
                     for item in found.played

@@ -1,7 +1,7 @@
 """The state of a rollout between looks: a small JSON file, the same whatever the order of looks."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ import msgspec
 from llmops_cli.errors import LlmopsError
 from llmops_cli.rollout.model import Plan
 from llmops_cli.rollout.observed import Observed, Sums
+from llmops_cli.rollout.stage_clock import seconds_of
 
 __all__ = ["STATE_SCHEMA", "State", "fingerprint", "from_json", "state_schema", "to_json"]
 
@@ -26,11 +27,13 @@ class State:
         stages: what each stage, by its percent, has observed.
         rolled_back: percent of the stage that went back, and None while none did. What has
             gone back stays back, whatever late data say.
+        paused: percent of the stage that a person has to decide on; the same.
     """
 
     plan: str
     stages: dict[str, Observed] = field(default_factory=dict[str, Observed])
     rolled_back: float | None = None
+    paused: float | None = None
 
     def observed(self, percent: float) -> Observed:
         """Of one stage."""
@@ -44,7 +47,7 @@ class State:
                 has ended.
         """
         together = self.observed(percent) + observed
-        after = State(self.plan, {**self.stages, f"{percent:g}": together}, self.rolled_back)
+        after = replace(self, stages={**self.stages, f"{percent:g}": together})
         after.refuse_clock_going_back()
         return after
 
@@ -60,15 +63,35 @@ class State:
             if later[0] < earlier[-1]:
                 raise LlmopsError(
                     "rollout-clock-back",
-                    f"the stage at {percent:g} % has data of {later[0]}, but the one at "
-                    f"{before:g} % before it has data of {earlier[-1]}",
+                    f"{_named(percent)} has data of {later[0]}, but {_named(before)} before it has "
+                    f"data of {earlier[-1]}",
                     hint="give each stage only what came in while it ran (--since, --until)",
                 )
 
 
+def _named(percent: float) -> str:
+    return f"the stage at {percent:g} %" if percent else "the shadow stage"
+
+
 def fingerprint(plan: Plan) -> str:
-    """Of everything in a plan."""
-    return sha256(json.dumps(asdict(plan), sort_keys=True).encode()).hexdigest()[:32]
+    """Of everything in a plan that is not as it always was.
+
+    So a plan keeps its state where a newer version of this package knows more of plans.
+    """
+    told = _told(plan)
+    return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _told(value: Any) -> Any:  # noqa: ANN401 - a plan or a part of one
+    if is_dataclass(value):
+        parts = [(item, getattr(value, item.name)) for item in fields(value)]
+        always = {"coverage", "threshold_s", "schema"}  # defaults since the first plan
+        return {
+            item.name: _told(part)
+            for item, part in parts
+            if item.name in always or item.default is MISSING or part != item.default
+        }
+    return [_told(item) for item in value] if isinstance(value, tuple) else value
 
 
 def to_json(state: State) -> str:
@@ -82,7 +105,9 @@ def to_json(state: State) -> str:
         "schema": STATE_SCHEMA,
         "plan": state.plan,
         "rolled_back": state.rolled_back,
+        "paused": state.paused,
         "open": {percent: seen.open for percent, seen in known if seen.open},
+        "as_of": {percent: seen.as_of for percent, seen in known if seen.as_of},
         "stages": stages,
     }
     return json.dumps(document, indent=1) + "\n"
@@ -99,6 +124,8 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
     rolled_back: float | None
     open: dict[str, str]
     stages: dict[str, list[_Row]]
+    paused: float | None = None
+    as_of: dict[str, str] = {}
 
 
 def state_schema() -> dict[str, Any]:
@@ -129,16 +156,23 @@ def from_json(text: str, plan: Plan, *, source: str) -> State:
             hint="give the plan it was begun with, or begin a new state",
             file=source,
         )
-    if found.stages.keys() - {f"{stage.percent:g}" for stage in plan.stages}:
+    if found.stages.keys() - {f"{stage.key:g}" for stage in plan.steps}:
         raise _invalid(source)
     stages = {
         percent: Observed(
             {(w, v, m): Sums(n, total, squares) for w, v, m, n, total, squares in rows},
             found.open.get(percent, ""),
+            found.as_of.get(percent, ""),
         )
         for percent, rows in found.stages.items()
     }
-    return State(found.plan, stages, found.rolled_back)
+    try:
+        for seen in stages.values():
+            for moment in (*seen.windows, seen.open, seen.as_of):
+                seconds_of(moment or "1970-01-01")
+    except ValueError as error:
+        raise _invalid(source) from error
+    return State(found.plan, stages, found.rolled_back, found.paused)
 
 
 def _invalid(source: str) -> LlmopsError:

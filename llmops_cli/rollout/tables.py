@@ -1,21 +1,19 @@
 """The tables of a plan: stages, when each decides, guardrails, samples, and a shorter plan."""
 
-import math
-
 from llmops_cli.report import Column, Table
-from llmops_cli.rollout.baseline import DAY_S
-from llmops_cli.rollout.model import ERRORS, LATENCY, QUALITY, Plan, RolloutParameters
+from llmops_cli.rollout.detectable import capped_table, detectable_table, shorter
+from llmops_cli.rollout.model import COST, ERRORS, LATENCY, QUALITY, Guardrail, Plan
+from llmops_cli.rollout.parameters import RolloutParameters
 
 __all__ = ["plan_tables"]
 
-_HARM = {QUALITY: "score drop", LATENCY: "more slow requests", ERRORS: "more errors"}
-
-_SHORT = {QUALITY: "score", LATENCY: "slow", ERRORS: "errors"}
+_SHORT = {QUALITY: "score", LATENCY: "slow", ERRORS: "errors", COST: "cost"}
 
 _MATTERS = {
     QUALITY: "mean score falls by {:g}",
     LATENCY: "p95 slower by a factor of {:g}",
     ERRORS: "error rate rises by {:g}",
+    COST: "mean cost rises by a factor of {:g}",
 }
 
 
@@ -23,10 +21,12 @@ def plan_tables(plan: Plan, given: RolloutParameters) -> tuple[Table, ...]:
     """What the reader needs first comes first: two tables are shown without ``-v``."""
     return (
         _stages(plan),
-        *_shorter(plan, given),
+        *capped_table(plan),
+        *shorter(plan, given),
         _triggers(plan),
         _guardrails(plan),
         _samples(plan),
+        detectable_table(plan),
     )
 
 
@@ -44,18 +44,30 @@ def _stages(plan: Plan) -> Table:
         ),
         rows=tuple(
             (
-                stage.percent,
+                "shadow" if stage.shadow else stage.percent,
                 stage.requests,
                 stage.canary_requests,
                 stage.duration_s,
                 stage.bottleneck,
                 stage.compared_with,
             )
-            for stage in plan.stages
+            for stage in plan.steps
         ),
-        note="at 100 % no control is left: that stage compares before and after, and takes a "
-        "change of traffic for one of the version",
+        note=_stages_note(plan),
     )
+
+
+def _stages_note(plan: Plan) -> str:
+    note = "at 100 % no control is left: that stage compares before and after, and takes a "
+    note += "change of traffic for one of the version"
+    if plan.shadow is not None:
+        note += f"; in shadow {plan.shadow.percent:g} % of requests are served by both versions, "
+        note += "the old one answers"
+    for stage in plan.stages:
+        if stage.goal is not None:
+            note += f"; at {stage.percent:g} % a gain of {stage.goal.gain:g} in "
+            note += f"{stage.goal.guardrail} is to be shown"
+    return note
 
 
 def _triggers(plan: Plan) -> Table:
@@ -84,9 +96,19 @@ def _triggers(plan: Plan) -> Table:
             )
             for stage in plan.stages
         ),
-        note="drop of the score, rise of the slow share, rise of the error rate; go on when all "
-        "are below, roll back when any is above, else hold",
+        note=_trigger_note(plan),
     )
+
+
+def _trigger_note(plan: Plan) -> str:
+    names = {item.name for item in plan.guardrails}
+    told = "drop of the score, " if QUALITY in names else ""
+    rises = ((LATENCY, "the slow share"), (ERRORS, "the error rate"), (COST, "today's mean cost"))
+    told += "rise " + ", ".join(f"of {what}" for name, what in rises if name in names)
+    note = f"{told}; between: hold"
+    if any(item.ratio is not None for item in plan.guardrails):
+        note += ". Where the margin is a ratio, while the old version stays at today's level"
+    return note
 
 
 def _guardrails(plan: Plan) -> Table:
@@ -107,7 +129,7 @@ def _guardrails(plan: Plan) -> Table:
                 guardrail.name,
                 guardrail.metric,
                 guardrail.baseline,
-                _MATTERS[guardrail.name].format(guardrail.asked),
+                _matters(guardrail),
                 guardrail.margin,
                 guardrail.design_effect,
                 guardrail.coverage,
@@ -115,6 +137,12 @@ def _guardrails(plan: Plan) -> Table:
             for guardrail in plan.guardrails
         ),
     )
+
+
+def _matters(guardrail: Guardrail) -> str:
+    if guardrail.name == ERRORS and guardrail.ratio is not None:
+        return f"error rate rises by a factor of {guardrail.ratio:g}"
+    return _MATTERS[guardrail.name].format(guardrail.asked)
 
 
 def _samples(plan: Plan) -> Table:
@@ -128,30 +156,5 @@ def _samples(plan: Plan) -> Table:
         rows=tuple(
             (stage.percent, *(item.canary_requests for item in stage.decisions))
             for stage in plan.stages
-        ),
-    )
-
-
-def _shorter(plan: Plan, given: RolloutParameters) -> tuple[Table, ...]:
-    # A sample of a share s shows margins larger by 1/sqrt(s).
-    allowed = given.max_days
-    if allowed is None or plan.duration_s <= allowed * DAY_S:
-        return ()
-    scale = math.sqrt(plan.duration_s / (allowed * DAY_S))
-    return (
-        Table(
-            name="shorter",
-            title=f"What a rollout of {allowed:g} days would still see",
-            columns=(
-                Column(name="harm", label="harm"),
-                Column(name="planned", label="planned for"),
-                Column(name="seen", label="smallest seen, about"),
-            ),
-            rows=tuple(
-                (_HARM[item.name], item.margin, min(1.0, scale * item.margin))
-                for item in plan.guardrails
-            ),
-            note="in score points and shares of requests; a sample s times as large sees harms "
-            "1/sqrt(s) as large",
         ),
     )

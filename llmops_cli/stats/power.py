@@ -23,6 +23,8 @@ class Comparison:
             variance rules there, and the error is far above alpha without it.
         ratio: control observations per treated one; infinity for a known control.
         alpha: one-sided error of either decision.
+        control_weight: what the control's mean is multiplied by before the two are compared: the
+            ratio of means that matters, where the margin is a ratio.
     """
 
     variance: float
@@ -30,6 +32,7 @@ class Comparison:
     variance_at_margin: float | None = None
     ratio: float = 1.0
     alpha: float = 0.025
+    control_weight: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be compared."""
@@ -41,13 +44,17 @@ class Comparison:
     @property
     def spread(self) -> float:
         """Variance of the difference for one treated observation, when nothing differs."""
-        return self.variance * (1 + 1 / self.ratio)
+        return self.variance + self._of_control
 
     @property
     def spread_at_margin(self) -> float:
         """The same when the treated arm harms by the margin."""
         known = self.variance_at_margin
-        return (self.variance if known is None else known) + self.variance / self.ratio
+        return (self.variance if known is None else known) + self._of_control
+
+    @property
+    def _of_control(self) -> float:
+        return self.control_weight**2 * self.variance / self.ratio
 
 
 def non_inferiority_sample(given: Comparison, power: float = 0.9) -> float:

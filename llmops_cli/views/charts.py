@@ -7,20 +7,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TypeGuard
 
 from llmops_cli.report import Check, Series
 from llmops_cli.views.elements import Markup, element, joined
+from llmops_cli.views.figures import Figure, Point, drawable
 from llmops_cli.views.numbers import amount, apart, short
 
-__all__ = ["interval_strip", "line_chart", "ticks"]
+__all__ = ["interval_strip", "legend", "line_chart", "ticks"]
 
 _WIDTH, _HEIGHT = 450.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60.0, 20.0, 14.0, 46.0
 # A curve that moves less than this, against its own size, is drawn as flat.
-_FLAT, _TINY, _ABSURD = 1e-9, 1e-290, 1e300
+_FLAT, _TINY = 1e-9, 1e-290
 # With more points than this the dots would hide the line.
 _MOST_DOTS = 40
+
+_STYLES = 6
+"""Colours and dashes that tell curves of one chart apart; the style sheet has them."""
 
 _STRIP_WIDTH, _STRIP_HEIGHT, _STRIP_MARGIN = 320.0, 46.0, 34.0
 
@@ -65,30 +68,20 @@ class _Axis:
         return f"{round(mark, decimals) + 0.0:,.{decimals}f}"
 
 
-def _drawable(value: float | None) -> TypeGuard[float]:
-    """Whether a value has a place on an axis; NaN, infinity and the absurd have none."""
-    return value is not None and abs(value) < _ABSURD
-
-
-def line_chart(curve: Series, identifier: str) -> Markup:
-    """The curve with axes, grid, and its ends in words for readers who cannot see it."""
-    points = [
-        (x, y) if _drawable(x) and _drawable(y) else None
-        for x, y in zip(curve.x, curve.y, strict=True)
-    ]
-    known = [point for point in points if point is not None]
+def line_chart(figure: Figure, identifier: str) -> Markup:
+    """The curves with axes, grid, and their ends in words for readers who cannot see them."""
+    known = figure.known
     if not known:
         return element("p", "No points to draw.", class_="quiet")
     across = _axis([x for x, _ in known], _LEFT, _WIDTH - _RIGHT)
     up = _axis([y for _, y in known], _HEIGHT - _BOTTOM, _TOP)
     return element(
         "svg",
-        element("title", curve.title, id=f"{identifier}-title"),
-        element("desc", _in_words(curve, known), id=f"{identifier}-desc"),
+        element("title", figure.title, id=f"{identifier}-title"),
+        element("desc", _in_words(figure), id=f"{identifier}-desc"),
         _grid(across, up),
-        _names(curve),
-        _curve(points, across, up),
-        _dots(known, across, up),
+        _names(figure.curves[0]),
+        *(_curve(points, at, across, up) for at, points in enumerate(figure.points)),
         viewBox=f"0 0 {_WIDTH:g} {_HEIGHT:g}",
         role="img",
         aria_labelledby=f"{identifier}-title {identifier}-desc",
@@ -96,11 +89,44 @@ def line_chart(curve: Series, identifier: str) -> Markup:
     )
 
 
+def legend(figure: Figure) -> Markup:
+    """Which line is which curve; empty where there is one only."""
+    if len(figure.curves) < 2:  # noqa: PLR2004 - one needs no telling apart
+        return Markup()
+    items = [
+        element(
+            "li",
+            element(
+                "svg",
+                element("line", x1="0", x2="26", y1="5", y2="5", class_=_style(at)),
+                viewBox="0 0 26 10",
+                aria_hidden="true",
+            ),
+            curve.title,
+        )
+        for at, curve in enumerate(figure.curves)
+    ]
+    return element("ul", *items, class_="legend")
+
+
+def _style(at: int) -> str:
+    return f"curve curve-{at % _STYLES + 1}" if at else "curve"
+
+
 def _axis(values: Sequence[float], start: float, end: float) -> _Axis:
     return _Axis(ticks(min(values), max(values)), start, end)
 
 
-def _in_words(curve: Series, known: Sequence[tuple[float, float]]) -> str:
+def _in_words(figure: Figure) -> str:
+    told = list[str]()
+    for curve, points in zip(figure.curves, figure.points, strict=True):
+        known = [point for point in points if point is not None]
+        name = f"{curve.title}: " if len(figure.curves) > 1 else ""
+        told.append(name + (_ends(curve, known) if known else "no points."))
+    return " ".join(told)
+
+
+def _ends(curve: Series, known: Sequence[Point]) -> str:
     (first_x, first_y), (last_x, last_y) = known[0], known[-1]
     highest = max(known, key=lambda point: point[1])
     lowest = min(known, key=lambda point: point[1])
@@ -143,24 +169,26 @@ def _names(curve: Series) -> Markup:
     )
 
 
-def _curve(points: Sequence[tuple[float, float] | None], across: _Axis, up: _Axis) -> Markup:
+def _curve(points: Sequence[Point | None], at: int, across: _Axis, up: _Axis) -> Markup:
     # A gap in the data is a gap in the line.
     stretches = [
         [(across.at(point[0]), up.at(point[1])) for point in stretch if point is not None]
         for drawn, stretch in groupby(points, key=lambda point: point is not None)
         if drawn
     ]
-    return joined(
-        *(
-            element(
-                "polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in stretch), class_="curve"
-            )
-            for stretch in stretches
+    lines = [
+        element(
+            "polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in stretch), class_=_style(at)
         )
-    )
+        for stretch in stretches
+    ]
+    known = [point for point in points if point is not None]
+    if at and len({y for _, y in known}) == 1 < len(known):
+        known = []  # a level that others are held against needs no dots
+    return joined(*lines, _dots(known, "dot other" if at else "dot", across, up))
 
 
-def _dots(known: Sequence[tuple[float, float]], across: _Axis, up: _Axis) -> Markup:
+def _dots(known: Sequence[Point], style: str, across: _Axis, up: _Axis) -> Markup:
     if len(known) > _MOST_DOTS:
         return Markup()
     return joined(
@@ -171,7 +199,7 @@ def _dots(known: Sequence[tuple[float, float]], across: _Axis, up: _Axis) -> Mar
                 cx=across.at(x),
                 cy=up.at(y),
                 r="3",
-                class_="dot",
+                class_=style,
             )
             for x, y in known
         )
@@ -188,7 +216,7 @@ def interval_strip(check: Check) -> Markup:
     known = [
         value
         for value in (measure.low, measure.value, measure.high, check.bound)
-        if _drawable(value)
+        if drawable(value)
     ]
     if len(set(known)) < 2:  # noqa: PLR2004 - one point has no scale
         return Markup()
@@ -207,12 +235,12 @@ def interval_strip(check: Check) -> Markup:
 def _whiskers(check: Check, axis: _Axis) -> Markup:
     measure = check.measure
     parts: list[Markup] = []
-    if _drawable(measure.low) or _drawable(measure.high):
+    if drawable(measure.low) or drawable(measure.high):
         # An open end runs to the edge of the drawing.
-        left = axis.at(measure.low) if _drawable(measure.low) else 0.0
-        right = axis.at(measure.high) if _drawable(measure.high) else _STRIP_WIDTH
+        left = axis.at(measure.low) if drawable(measure.low) else 0.0
+        right = axis.at(measure.high) if drawable(measure.high) else _STRIP_WIDTH
         parts.append(element("line", x1=left, x2=right, y1="18", y2="18", class_="whisker"))
-    if _drawable(measure.value):
+    if drawable(measure.value):
         parts.append(element("circle", cx=axis.at(measure.value), cy="18", r="5", class_="dot"))
     return joined(*parts)
 

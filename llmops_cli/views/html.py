@@ -14,10 +14,12 @@ from llmops_cli.report import (
     Scalar,
     Series,
     Table,
+    Timeline,
 )
 from llmops_cli.views import Look
-from llmops_cli.views.charts import interval_strip, line_chart
+from llmops_cli.views.charts import interval_strip, legend, line_chart
 from llmops_cli.views.elements import Markup, element, joined
+from llmops_cli.views.figures import figures_of
 from llmops_cli.views.numbers import amount, cell, interval
 from llmops_cli.views.prose import (
     Group,
@@ -34,6 +36,7 @@ from llmops_cli.views.prose import (
     verdict_word,
 )
 from llmops_cli.views.stylesheet import STYLE
+from llmops_cli.views.timeline import timeline_chart
 
 __all__ = ["render"]
 
@@ -47,6 +50,7 @@ def render(report: Report, look: Look) -> str:
         _header(report),
         _checks(report.checks),
         _measures(report.measures),
+        *(_timeline(item, at) for at, item in enumerate(report.timelines)),
         _charts(report.series),
         *(_table(table, index) for index, table in enumerate(report.tables)),
         _findings(report.findings),
@@ -175,17 +179,24 @@ def _row(cells: Sequence[str], classes: Sequence[str | None]) -> Markup:
     )
 
 
+def _timeline(timeline: Timeline, index: int) -> Markup:
+    identifier = f"timeline-{index + 1}"
+    drawing = timeline_chart(timeline, identifier)
+    return _section(timeline.title, f"{identifier}-head", element("div", drawing, class_="card"))
+
+
 def _charts(curves: Sequence[Series]) -> Markup:
     if not curves:
         return Markup()
     figures = [
         element(
             "figure",
-            element("figcaption", curve.title),
-            line_chart(curve, f"curve-{index + 1}"),
+            element("figcaption", figure.title),
+            line_chart(figure, f"curve-{index + 1}"),
+            legend(figure),
             class_="card",
         )
-        for index, curve in enumerate(curves)
+        for index, figure in enumerate(figures_of(curves))
     ]
     return _section("Curves", "curves", element("div", *figures, class_="charts"))
 

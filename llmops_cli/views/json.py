@@ -17,19 +17,28 @@ _ALWAYS = ("schema", "command", "title", "headline", "verdict")
 """The keys a report of this schema cannot lack; everything else has a default."""
 
 
+_LATER = frozenset({"chart", "timelines"})
+"""Keys that came under the same schema name: left out while they hold nothing."""
+
+
 def render(report: Report, look: Look) -> str:
     """The whole report; NaN and infinity, which JSON cannot hold, become null."""
     del look  # the data are the same however one looks
-    members = {item.name: _plain(getattr(report, item.name)) for item in fields(report)}
+    members = _members(report)
     first = {key: members.pop(key) for key in ("schema", "command", "title", "headline")}
     content = {**first, "verdict": report.verdict.value, **members}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def _members(value: Any) -> dict[str, object]:  # noqa: ANN401 - any dataclass
+    pairs = ((item.name, getattr(value, item.name)) for item in fields(value))
+    return {name: _plain(held) for name, held in pairs if name not in _LATER or held}
+
+
 def _plain(value: object) -> object:
     """Dataclasses, tuples and mappings as JSON's own types, in their own order."""
     if is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        return _members(value)
     if isinstance(value, tuple | list):
         return [_plain(item) for item in cast("tuple[object, ...]", value)]
     if isinstance(value, dict):

@@ -4,8 +4,9 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from llmops_cli.report import Explanation, Measure, Report, Series, Table, Verdict
+from llmops_cli.report import Explanation, Measure, Report, Table, Timeline, Verdict
 from llmops_cli.views import Look
+from llmops_cli.views.figures import Figure, figures_of
 from llmops_cli.views.numbers import UNKNOWN, amount, cell, interval, short
 from llmops_cli.views.prose import (
     clean,
@@ -37,7 +38,9 @@ def render(report: Report, look: Look) -> str:
     blocks += _measures(report.measures)
     for table in report.tables:
         blocks += _table(table)
-    blocks += [_series(curve) for curve in report.series]
+    for timeline in report.timelines:
+        blocks += _timeline(timeline)
+    blocks += [line for figure in figures_of(report.series) for line in _figure(figure)]
     blocks += _findings(report)
     blocks += _explanations(report.explanations, shown=look.explain)
     blocks.append(f"<sub>`llmops {_code(report.command)}` · {_escape(provenance(report))}</sub>")
@@ -110,15 +113,35 @@ def _table(table: Table) -> list[str]:
     return [f"**{_escape(table.title)}**", grid, *note]
 
 
-def _series(curve: Series) -> str:
-    points = [
-        (x, y) for x, y in zip(curve.x, curve.y, strict=True) if x is not None and y is not None
+def _timeline(timeline: Timeline) -> list[str]:
+    rows = [
+        tuple(
+            _escape(text)
+            for text in (
+                span.label,
+                amount(span.start, timeline.unit),
+                amount(span.end - span.start, timeline.unit),
+                span.words,
+            )
+        )
+        for span in timeline.spans
     ]
-    if not points:
-        return f"**{_escape(curve.title)}**: {UNKNOWN}"
-    ends = " to ".join(f"{short(y)} at {short(x)}" for x, y in (points[0], points[-1]))
-    labels = f"{_escape(curve.y_label)} over {_escape(curve.x_label)}"
-    return f"**{_escape(curve.title)}**: {labels}, from {ends} ({len(points):,} points)"
+    grid = _grid(("stage", "begins at", "lasts", "what it sees"), rows, numeric=(1, 2))
+    return [f"**{_escape(timeline.title)}**", grid]
+
+
+def _figure(figure: Figure) -> list[str]:
+    lines = list[str]()
+    for curve, drawn in zip(figure.curves, figure.points, strict=True):
+        points = [point for point in drawn if point is not None]
+        title = f"{figure.title}: {curve.title}" if curve.chart else curve.title
+        if not points:
+            lines.append(f"**{_escape(title)}**: {UNKNOWN}")
+            continue
+        ends = " to ".join(f"{short(y)} at {short(x)}" for x, y in (points[0], points[-1]))
+        labels = f"{_escape(curve.y_label)} over {_escape(curve.x_label)}"
+        lines.append(f"**{_escape(title)}**: {labels}, from {ends} ({len(points):,} points)")
+    return lines
 
 
 def _findings(report: Report) -> list[str]:

@@ -83,7 +83,17 @@ svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); }
   fill: none; stroke: var(--accent); stroke-width: 2; stroke-linejoin: round;
   stroke-linecap: round;
 }
+.curve-2 { stroke: var(--fail); stroke-dasharray: 7 4; }
+.curve-3 { stroke: var(--pass); stroke-dasharray: 2 4; }
+.curve-4 { stroke: var(--inconclusive); stroke-dasharray: 9 3 2 3; }
+.curve-5 { stroke: var(--quiet); stroke-dasharray: 12 5; }
+.curve-6 { stroke: var(--ink); stroke-dasharray: 1 3; }
+.span { fill: var(--accent); }
+.legend { list-style: none; padding: 0; margin: .5rem 0 0; font-size: .85rem; }
+.legend li { display: flex; align-items: center; gap: .5rem; color: var(--quiet); }
+.legend svg { flex: 0 0 26px; width: 26px; }
 .chart .dot { fill: var(--accent); stroke: var(--card); stroke-width: 1; }
+.chart .other { fill: var(--quiet); }
 .strip .dot { fill: currentColor; stroke: var(--card); stroke-width: 2; }
 .whisker { stroke: currentColor; stroke-width: 5; stroke-linecap: round; opacity: .45; }
 .bound { stroke: var(--ink); stroke-width: 1.5; stroke-dasharray: 3 2; }

@@ -4,7 +4,6 @@ The only module that imports rich. Everything is built from plain text, so nothi
 is ever read as rich's markup, and without colour not one escape code is written.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -16,9 +15,19 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from llmops_cli.report import Check, Explanation, Finding, Measure, Report, Series, Table, Verdict
+from llmops_cli.report import (
+    Check,
+    Explanation,
+    Finding,
+    Measure,
+    Report,
+    Table,
+    Timeline,
+    Verdict,
+)
 from llmops_cli.views import Look
-from llmops_cli.views.numbers import UNKNOWN, amount, cell, interval, short
+from llmops_cli.views.figures import Figure, figures_of
+from llmops_cli.views.numbers import amount, cell, interval, short
 from llmops_cli.views.prose import (
     clean,
     demand,
@@ -33,16 +42,16 @@ from llmops_cli.views.prose import (
     verdict_sentence,
     verdict_word,
 )
+from llmops_cli.views.sparks import bar, sparks
 
 __all__ = ["render"]
 
 _COLORS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
 _SEVERITY_COLORS = {"error": "red", "warning": "yellow", "note": "blue"}
-_BARS = "▁▂▃▄▅▆▇█"
 
 # What fits one screen; -v lifts all of these.
 _FEW_MEASURES, _FEW_TABLES, _FEW_ROWS, _FEW_FINDINGS = 8, 2, 6, 4
-_MORE_TABLES = {"cache-estimate": 3}
+_MORE_TABLES = {"cache-estimate": 3, "simulate-rollout": 3}
 # By command, where the answer to its question needs more tables.
 _NARROWEST_TEXT, _GAP, _INDENT = 12, 2, 2
 
@@ -80,8 +89,10 @@ def _blocks(report: Report, look: Look) -> Iterator[RenderableType]:
     few = _MORE_TABLES.get(report.command, _FEW_TABLES)
     for table in report.tables[: _room(len(report.tables), few, "table", look, hidden)]:
         yield _table(table, look)
+    for timeline in report.timelines:
+        yield _timeline(timeline, look)
     if report.series:
-        yield _stack([_spark(curve, look) for curve in report.series])
+        yield _stack([_figure(figure, look) for figure in figures_of(report.series)])
     if report.findings:
         yield _findings(report.findings, look, hidden)
     if look.verbose and report.parameters:
@@ -229,29 +240,43 @@ def _grid(columns: Sequence[_Column]) -> Grid:
     return grid
 
 
-def _spark(curve: Series, look: Look) -> Text:
-    """The curve in one line of bars, with its ends."""
-    points = [
-        (x, y)
-        for x, y in zip(curve.x, curve.y, strict=True)
-        if x is not None and y is not None and math.isfinite(y)
-    ]
-    if not points:
-        return Text.assemble((clean(curve.title), "bold"), f"  {UNKNOWN}")
-    (x0, y0), (x1, y1) = points[0], points[-1]
-    room = min(24, max(8, look.width - 56))
-    step = max(1, math.ceil(len(points) / room))
-    ends = f"{short(y0)} to {short(y1)} for {clean(curve.x_label)} {short(x0)} to {short(x1)}"
-    bars = _bars([y for _, y in points[::step]])
-    return Text.assemble((clean(curve.title), "bold"), f"\n  {bars}  ", (ends, "dim"))
+def _timeline(timeline: Timeline, look: Look) -> Stack:
+    room = _spark_room(look)
+    grid = Grid.grid(padding=(0, _GAP))
+    for _ in range(2):
+        grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, justify="right")
+    grid.add_column(overflow="fold")
+    for span in timeline.spans:
+        lasts = amount(span.end - span.start, timeline.unit)
+        words = span.words if look.verbose else ""
+        grid.add_row(*map(_text, (span.label, bar(timeline, span, room), lasts, words)))
+    return _stack([_title(timeline.title), _indented(grid)])
 
 
-def _bars(values: Sequence[float]) -> str:
-    low, high = min(values), max(values)
-    top = len(_BARS) - 1
-    return "".join(
-        _BARS[round((value - low) / (high - low) * top) if high > low else 0] for value in values
-    )
+def _figure(figure: Figure, look: Look) -> Stack:
+    """Each curve in one line of bars, with its ends; curves of one chart on one scale."""
+    grid = Grid.grid(padding=(0, _GAP))
+    lines = sparks(figure, _spark_room(look))
+    alone = len(lines) == 1
+    across = _across(figure)
+    for spark in lines:
+        ends = f"{spark.ends}{across if alone else ''}"
+        names = () if alone else (_text(spark.title),)
+        grid.add_row(*names, _text(spark.bars), _text(ends, "dim"))
+    under = [] if alone or not across else [_indented(_text(across.strip(), "dim"))]
+    return _stack([_title(figure.title), _indented(grid), *under])
+
+
+def _across(figure: Figure) -> str:
+    known = [x for x, _ in figure.known]
+    if not known:
+        return ""
+    return f" for {figure.curves[0].x_label} {short(min(known))} to {short(max(known))}"
+
+
+def _spark_room(look: Look) -> int:
+    return min(24, max(8, look.width - 56))
 
 
 def _findings(findings: Sequence[Finding], look: Look, hidden: list[str]) -> Stack:

@@ -43,6 +43,20 @@ def test_the_exit_code_is_the_gate(
     assert (other.returncode, other.stdout) == (done.returncode, done.stdout)
 
 
+def test_steps_that_wait_last_as_long_as_is_said(
+    llmops: Run, datasets: Path, tmp_path: Path
+) -> None:
+    gate = "    webhooks: [{name: g, type: confirm-traffic-increase, url: http://g}]\n"
+    (tmp_path / "gated.yaml").write_text(CANARY + gate, encoding="utf-8")
+    log, runs = datasets / "classifier.jsonl.gz", ("--runs", "50")
+    done = llmops("rollout-lint", "gated.yaml", log, *runs, "--step-hours", "12")
+    assert done.returncode == 0, done.stderr
+    assert "taken as 43200 s" in " ".join(done.stdout.split())
+    done = llmops("rollout-lint", "gated.yaml", log, *runs, "--step-hours", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error[manifest-bad-step]" in done.stderr
+
+
 def test_a_manifest_that_is_not_there(llmops: Run, datasets: Path) -> None:
     done = llmops("rollout-lint", "none.yaml", datasets / "classifier.jsonl.gz")
     assert (done.returncode, done.stdout) == (3, "")

@@ -60,7 +60,10 @@ def test_every_format_in_one_run_and_the_same_twice(
     Draft202012Validator(json.loads(llmops("schema", "report").stdout)).validate(report)
     assert [table["name"] for table in report["tables"]][:2] == ["changes", "rules"]
     assert report["parameters"]["drift_s"] == 86_400
-    assert len(report["series"]) == 1
+    assert len(report["series"]) == 4
+    page = seen[0]["r.html"].decode()
+    for chart in ("Requests exposed", "Users exposed", "Rollouts gone back so far"):
+        assert chart in page
 
 
 @pytest.mark.parametrize(
@@ -70,6 +73,8 @@ def test_every_format_in_one_run_and_the_same_twice(
         (["--error-rise", "0.1", "--only", "task"], "rollout-bad-slice", 2),
         (["--error-rise", "-0.1"], "rollout-bad-change", 2),
         (["--after-hours", "2"], "rollout-no-change", 2),
+        (["--cost-ratio", "0.5"], "rollout-bad-change", 2),
+        (["--cost-ratio", "1.5"], "rollout-unguarded", 2),
         (["--runs", "0"], "rollout-bad-runs", 2),
         (["--plan", "none.yaml"], "plan-unreadable", 3),
     ],

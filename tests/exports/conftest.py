@@ -14,6 +14,8 @@ import yaml
 
 from llmops_cli.calls import COLUMNS, arrow_schema, from_arrow
 from llmops_cli.rollout import Plan, RolloutParameters, draw_plan
+from llmops_cli.rollout.boundary_choice import Boundaries
+from llmops_cli.rollout.policy import Policy
 
 Validate = Callable[[dict[str, Any]], None]
 
@@ -38,6 +40,10 @@ def make_plan(parameters: RolloutParameters, *, errors: float = 0.02, n: int = 8
         "error_type": np.where(draw.random(n) < errors, "overloaded_error", None),
         "duration_s": np.exp(draw.normal(0, 0.4, n)),
         "evaluation_score": np.round(draw.beta(9, 1, n), 1),
+        "request_model": ["claude-haiku-4-5"] * n,
+        "provider_name": ["anthropic"] * n,
+        "input_tokens": draw.integers(500, 1500, n),
+        "output_tokens": draw.integers(5, 50, n),
     }
     arrays = [
         pa.array(filled.get(column.name, [None] * n), type=column.type, from_pandas=True)
@@ -51,6 +57,26 @@ PLANS = {
     "rare errors": (RolloutParameters(error_margin=0.005), 0.0005),
     "fractions": (RolloutParameters(stages=(0.5, 12.5, 33.333, 100)), 0.02),
     "all at once": (RolloutParameters(stages=(100,)), 0.02),
+    "shadow and gain": (
+        RolloutParameters(shadow=12.5, shadow_quality=True, ab_stage=50, ab_gain=0.03),
+        0.02,
+    ),
+    "ratios and a policy": (
+        RolloutParameters(
+            error_ratio=1.5,
+            cost_margin=1.2,
+            max_stage_s=(30 * 86_400.0,),
+            boundaries=Boundaries(harm="pocock", benefit="obrien-fleming"),
+            policy=Policy(
+                at_maximum="abort",
+                no_data="rollback",
+                consecutive_looks=2,
+                on_harm="pause",
+                watch_s=3 * 86_400.0,
+            ),
+        ),
+        0.04,
+    ),
 }
 
 

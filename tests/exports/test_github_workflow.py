@@ -57,17 +57,18 @@ def look(repository: Path, plan: Plan, percent: str, code: int) -> tuple[int, li
 
 
 def test_a_good_change_walks_through_every_stage(repository: Path, plan: Plan) -> None:
-    percent, set_to = f"{plan.stages[0].percent:g}", list[str]()
-    for stage in plan.stages:
-        assert float(percent) == stage.percent
+    words = ["shadow"] if plan.shadow else []
+    words += [f"{stage.percent:g}" for stage in plan.stages]
+    percent, set_to = words[0], list[str]()
+    for word in words:
+        assert percent == word
         code, notes, percent = look(repository, plan, percent, 0)
         assert code == 0
-        assert notes[0] == f"fetch {stage.percent:g}"
-        assert f"--stage {stage.percent:g} --state rollout/state.json" in notes[1]
+        assert notes[0] == f"fetch {word}"
+        assert f"--stage {word} --state rollout/state.json" in notes[1]
         set_to.append(notes[2])
     assert percent == "done"
-    shares = [stage.percent for stage in plan.stages]
-    assert set_to == [f"set {share:g}" for share in [*shares[1:], 100]]
+    assert set_to == [f"set {word}" for word in [*words[1:], "100"]]
     assert look(repository, plan, percent, 0) == (0, [], "done")
 
 

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from llmops_cli.exports import ROLLOUT_EXPORTS
-from llmops_cli.exports.rollout_queries import EARLY_LEAST, EARLY_PARTS, early_bound
+from llmops_cli.exports.rollout_queries import (
+    EARLY_LEAST,
+    EARLY_PARTS,
+    early_bound,
+    measurable,
+)
 from llmops_cli.rollout import Plan
 from llmops_cli.rollout.check import check
 from llmops_cli.rollout.decision import Verdicts
@@ -73,7 +78,7 @@ def argo(plan: Plan, stage: Stage, part: str) -> dict[str, dict[str, Any]]:
 
 
 def measured(metric: dict[str, Any], arms: Counts) -> str:
-    """What Argo makes of a metric: of its conditions, failure goes first."""
+    """What Argo makes of a metric: of its conditions, failure goes first; one alone says all."""
     value = answer(metric["provider"]["prometheus"]["query"], arms)
     result = [] if value is None else [value]
 
@@ -84,7 +89,7 @@ def measured(metric: dict[str, Any], arms: Counts) -> str:
         return "failed"
     if "successCondition" not in metric or holds(metric["successCondition"]):
         return "successful"
-    return "inconclusive"
+    return "inconclusive" if "failureCondition" in metric else "failed"
 
 
 def arms_at(stage: Stage, guardrail: Guardrail, harm: float, part: float = 1.0) -> Counts:
@@ -101,7 +106,7 @@ def arms_at(stage: Stage, guardrail: Guardrail, harm: float, part: float = 1.0) 
 def judged(plan: Plan, stage: Stage, given: dict[str, Counts]) -> Verdicts:
     """By check-rollout."""
     cells = {
-        ("w", variant, item.name): Sums(n, bad, bad * _spread(item))
+        ("2026-09-01T00:00", variant, item.name): Sums(n, bad, bad * _spread(item))
         for item in plan.guardrails
         for variant, (n, bad) in given[item.name].items()
     }
@@ -116,7 +121,7 @@ def _spread(guardrail: Guardrail) -> float:
 
 
 def each(plan: Plan) -> list[tuple[Stage, Guardrail]]:
-    return [(stage, guardrail) for stage in plan.stages for guardrail in plan.guardrails]
+    return [(stage, guardrail) for stage in plan.stages for guardrail in measurable(plan)]
 
 
 def test_the_query_is_the_harm_that_check_rollout_measures(usual: Plan) -> None:
@@ -165,8 +170,9 @@ def test_argo_ends_a_stage_as_check_rollout_would(
 def test_too_few_requests_are_inconclusive_at_the_end_and_no_harm_before(plan: Plan) -> None:
     for stage, guardrail in each(plan):
         decision = next(d for d in stage.decisions if d.guardrail == guardrail.name)
+        given_up = "failed" if plan.policy.at_maximum == "abort" else "inconclusive"
         few = 0.9 * decision.canary_requests / stage.canary_requests
-        for part, at, said in (("end", few, "inconclusive"), ("early", few / 10, "successful")):
+        for part, at, said in (("end", few, given_up), ("early", few / 10, "successful")):
             arms = arms_at(stage, guardrail, 0.5 * (1 - guardrail.bad_share), at)
             arms["canary"] = tuple(value - 2 for value in arms["canary"])
             assert measured(argo(plan, stage, part)[guardrail.name], arms) == said

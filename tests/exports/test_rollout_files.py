@@ -1,7 +1,7 @@
 """What every export of a rollout plan owes: warnings, the same bytes, shares that add up."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +136,74 @@ def test_litellm_draws_from_one_group_by_the_weights_of_the_first_stage(plan: Pl
     share = 100 * weight["canary"] / sum(weight.values())
     assert share == pytest.approx(plan.stages[0].percent, rel=1e-4)
     assert config["router_settings"]["routing_strategy"] == "simple-shuffle"
+
+
+BOTH = ("2 times in a row", "pauses on harm", "watch of 3 days", "is a ratio", "tells cost")
+POLICY = {
+    "argo": ("Pocock boundary", "promote at 4 looks", "forgiven", *BOTH),
+    "flagger": BOTH,
+}
+"""Of a plan with ratio margins and a policy of its own."""
+
+
+@pytest.mark.parametrize("name", POLICY)
+def test_a_policy_and_margins_that_a_target_cannot_say_are_warned_of(
+    name: str, named_plan: Callable[[str], Plan]
+) -> None:
+    said = " ".join(ROLLOUT_EXPORTS[name](named_plan("ratios and a policy")).warnings)
+    usual = " ".join(ROLLOUT_EXPORTS[name](named_plan("usual")).warnings)
+    for words in POLICY[name]:
+        assert words in said
+        assert words not in usual
+
+
+def test_a_stage_that_is_never_given_up_is_warned_of_and_one_that_is_is_not(
+    named_plan: Callable[[str], Plan],
+) -> None:
+    for name, expected in (("usual", True), ("ratios and a policy", False)):
+        said = " ".join(ROLLOUT_EXPORTS["github"](named_plan(name)).warnings)
+        assert ("holds for ever" in said) is expected
+
+
+def test_argo_gives_an_undecided_stage_up_where_the_plan_does(
+    named_plan: Callable[[str], Plan],
+) -> None:
+    for name, given_up in (("usual", False), ("ratios and a policy", True)):
+        found = yaml.safe_load_all(ROLLOUT_EXPORTS["argo"](named_plan(name)).text)
+        templates = [item for item in found if item["kind"] == "AnalysisTemplate"]
+        ends = [item for item in templates if item["metadata"]["name"].endswith("-end")]
+        for metric in (metric for item in ends for metric in item["spec"]["metrics"]):
+            # Argo fails what is no success where nothing says what a failure is.
+            assert ("failureCondition" not in metric) is given_up
+            assert "successCondition" in metric
+        metrics = [metric for item in templates for metric in item["spec"]["metrics"]]
+        blips = {metric.get("failureLimit", 0) for metric in metrics}
+        assert blips == ({0, 1} if given_up else {0})
+
+
+@pytest.mark.parametrize("name", ROLLOUT_EXPORTS)
+def test_copies_are_made_or_warned_of(name: str, named_plan: Callable[[str], Plan]) -> None:
+    export = ROLLOUT_EXPORTS[name](named_plan("shadow and gain"))
+    warned = "shadow stage is not in it" in " ".join(export.warnings)
+    assert warned is (name not in {"http-route", "github"})
+    assert "shadow" in export.text
+    assert "shadow" not in ROLLOUT_EXPORTS[name](named_plan("usual")).text
+
+
+def test_a_gain_that_argo_does_not_ask_for_is_warned_of(named_plan: Callable[[str], Plan]) -> None:
+    said = " ".join(ROLLOUT_EXPORTS["argo"](named_plan("shadow and gain")).warnings)
+    assert "50 % goes on only with a gain of quality" in said
+
+
+def test_a_route_mirrors_the_shadow_stage_and_its_first_patch_ends_that(
+    named_plan: Callable[[str], Plan],
+) -> None:
+    text = ROLLOUT_EXPORTS["http-route"](named_plan("shadow and gain")).text
+    rule = yaml.safe_load(text)["spec"]["rules"][0]
+    mirror = rule["filters"][0]["requestMirror"]
+    assert mirror["fraction"] == {"numerator": 1, "denominator": 8}
+    assert mirror["backendRef"]["name"] == rule["backendRefs"][1]["name"]
+    assert [backend["weight"] for backend in rule["backendRefs"]] == [1, 0]
+    patches = [line for line in text.splitlines() if "kubectl patch" in line]
+    assert len(patches) == 5
+    assert [('"op":"remove"' in line) for line in patches] == [True, *[False] * 4]

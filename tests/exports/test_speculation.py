@@ -10,7 +10,7 @@ from llmops_cli.speculation.settings import SpeculationPlan
 
 PLAN = SpeculationPlan(
     decision="pass", target="Llama-3.1-8B", gpu="H100", tensor_parallel=1, draft="eagle",
-    kind="chain", method="eagle3", model="org/eagle3", drafted_tokens=3, off_above=64, levels=(),
+    kind="chain", method="eagle3", model="org/eagle3", drafted_tokens=3, drafting=((1, 64),), off_above=64, levels=(),
     schedule=((1, 64, 3), (65, 512, 0)), speedup=1.5, speedup_low=1.3, speedup_high=1.7,
 )  # fmt: skip
 
@@ -21,7 +21,7 @@ def test_vllm_drafts_up_to_the_break_even_batch_and_not_above() -> None:
         "method": "eagle3",
         "model": "org/eagle3",
         "num_speculative_tokens": 3,
-        "num_speculative_tokens_per_batch_size": [[1, 64, 3], [65, 4096, 0]],
+        "num_speculative_tokens_per_batch_size": [[1, 64, 3], [65, 65_536, 0]],
     }
 
 

@@ -189,6 +189,18 @@ def test_a_stage_is_full_at_the_very_request_that_the_plan_names(
     assert word(report) == said
 
 
+def test_whole_numbers_decide_as_fractions_of_the_same_value_do(plan: Plan) -> None:
+    n = plan.stages[0].canary_requests
+    cells: dict[Cell, Sums] = {
+        ("2026-09-01", variant, item.name): Sums(size, 0, 0)
+        for variant, size in ((CANARY, 2 * n), (CONTROL, 38 * n))
+        for item in plan.guardrails
+    }
+    as_floats = {cell: Sums(float(sums.n), 0.0, 0.0) for cell, sums in cells.items()}
+    for seen in (cells, as_floats):
+        assert word(check_rollout(plan, new(plan), 5, Observed(seen))[0]) == "PROMOTE"
+
+
 def test_a_window_in_parts_is_named(plan: Plan) -> None:
     whole = stage_data(plan, plan.stages[0])
     report, state = check_rollout(plan, new(plan), 5, whole)

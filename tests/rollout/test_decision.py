@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmops_cli.rollout.boundaries import KINDS, Kind, harm_limits, promotion_limits
-from llmops_cli.rollout.decision import Rule, Verdicts, decide, harm_evidence, harm_limit
+from llmops_cli.rollout.decision import Verdicts, decide
 from llmops_cli.rollout.evidence import Arms, Sample
+from llmops_cli.rollout.harm import harm_evidence, harm_limit
 from llmops_cli.rollout.model import Guardrail
+from llmops_cli.rollout.rule import Rule
 
 Floats = npt.NDArray[np.float64]
 

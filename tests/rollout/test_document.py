@@ -76,7 +76,7 @@ def test_documents_obey_the_schema(calls: Make, given_: RolloutParameters) -> No
         lambda it: it.update(alpha=1.5),
         lambda it: it.update(extra=1),
         lambda it: it["stages"].clear(),
-        lambda it: it["guardrails"][0].update(name="cost"),
+        lambda it: it["guardrails"][0].update(name="colour"),
         lambda it: it["stages"][0].update(percent=101),
     ],
 )

@@ -13,10 +13,10 @@ from statsmodels.stats.proportion import proportion_confint
 
 from llmops_cli import plan_rollout
 from llmops_cli.errors import ExitCode, LlmopsError
-from llmops_cli.rollout import RolloutParameters
+from llmops_cli.rollout import RolloutParameters, draw_plan
 from llmops_cli.rollout.baseline import Baseline, measure_baseline
 from llmops_cli.rollout.guardrails import Measured
-from llmops_cli.rollout.plan import Risks, canary_needed
+from llmops_cli.rollout.sample import Risks, canary_needed
 
 Make = Callable[..., pd.DataFrame]
 
@@ -44,7 +44,7 @@ def test_scores_on_every_tenth_call_make_a_stage_ten_times_as_long(calls: Make) 
     both = [measured(item, "quality").guardrail for item in (whole, part)]
     assert [item.coverage for item in both] == [1.0, 0.1]
     assert both[0].baseline == both[1].baseline
-    risks = Risks.shared_out(RolloutParameters(), 3)
+    risks = Risks.shared_out(0.05, 0.8, 5, 3)
     needs = [canary_needed(item, 19, risks) for item in both]
     assert needs[1] == pytest.approx(10 * needs[0], rel=0.01)
 
@@ -236,3 +236,13 @@ def test_the_interval_of_the_rate_covers() -> None:
         assert interval.low < rate < interval.high
         hits += interval.low <= 10 / 3600 <= interval.high
     assert hits / runs == pytest.approx(0.9, abs=0.03)
+
+
+@pytest.mark.parametrize("good", [0.5, 0.9, 0.99])
+def test_scores_of_yes_and_no_are_rare_only_where_they_are(calls: Make, good: float) -> None:
+    n = 4000
+    scores = (np.arange(n) % 1000 < 1000 * good).astype(float)
+    quality = draw_plan(calls(n, evaluation_score=scores)).guardrails[0]
+    assert (quality.name, quality.binary, quality.rare) == ("quality", True, False)
+    few = draw_plan(calls(n, evaluation_score=(np.arange(n) > 5).astype(float))).guardrails[0]
+    assert few.rare

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.rollout.manifest import Manifest, read_manifest
-from llmops_cli.rollout.manifest_conditions import Limit, limit_of_condition, limit_of_range
+from llmops_cli.rollout.manifest_conditions import (
+    Limit,
+    least_requests,
+    limit_of_condition,
+    limit_of_range,
+)
 
 PAUSED = [{"setWeight": 5}, {"pause": {"duration": "10m"}}, {"setWeight": 100}]
 
@@ -39,7 +44,6 @@ def read(text: str) -> Manifest:
 @pytest.mark.parametrize(
     ("name", "success", "failure", "bound", "empty_fails"),
     [
-        ("success-rate", "result[0] >= 0.95", "", 0.05, False),
         ("success-rate", "default(result[0], 1) >= 0.95", "", 0.05, False),
         ("success-rate", "default(result[0], 0) >= 0.95", "", 0.05, True),
         ("success-rate", "default(result, 0) >= 95", "", 0.05, True),
@@ -50,13 +54,45 @@ def read(text: str) -> Manifest:
         ("error-rate", "", "len(result) == 0 || result[0] > 0.03", 0.03, True),
         ("error-rate", "", "len(result) > 0 && result[0] > 0.03", 0.03, False),
         ("error-rate", "", "default(result[0], 1) > 0.03", 0.03, True),
-        ("error-rate", "result[0] < 1", "", 0.01, False),
     ],
 )
 def test_the_guards_of_the_manual_say_what_no_requests_mean(
     name: str, success: str, failure: str, bound: float, *, empty_fails: bool
 ) -> None:
     assert limit_of_condition(name, success, failure) == Limit(pytest.approx(bound), empty_fails)
+
+
+@pytest.mark.parametrize(
+    ("success", "failure"),
+    [
+        ("result[0] >= 0.95", ""),
+        ("result[0] < 1", ""),
+        ("", "result[0] > 0.03"),
+        ("result[0] < 0.01", "len(result) == 0 || result[0] > 0.03"),
+    ],
+)
+def test_a_condition_without_a_guard_errs_where_there_is_no_result(
+    success: str, failure: str
+) -> None:
+    limit = limit_of_condition("success" if ">=" in success else "error", success, failure)
+    assert limit is not None
+    assert limit.empty_errs
+    assert not limit.empty_fails
+
+
+@pytest.mark.parametrize(
+    ("metric", "ends"),
+    [
+        ({}, True),
+        ({"consecutiveErrorLimit": 4, "interval": "30s"}, False),
+        ({"consecutiveErrorLimit": 1000}, False),
+        ({"successCondition": "len(result) == 0 || result[0] <= 0.03"}, False),
+    ],
+)
+def test_errors_of_an_empty_window_end_an_argo_analysis_unless_it_may_have_many(
+    metric: dict[str, Any], *, ends: bool
+) -> None:
+    assert read(argo(**metric)).rules[0].empty_ends is ends
 
 
 @pytest.mark.parametrize(
@@ -131,13 +167,71 @@ def test_a_threshold_of_none_is_the_default_of_one() -> None:
 
 
 def test_what_is_not_rehearsed_is_named() -> None:
-    steps = [*PAUSED[:2], {"analysis": {"templates": []}}, {"experiment": {}}]
-    found = read(argo(steps=steps, canary={"analysis": {"startingStep": 2}}, count=5))
-    named = ("startingStep", "analysis as a step", "experiment", "count")
-    assert len(found.left_out) == len(named)
-    assert all(
-        any(words.startswith(name) or name in words for words in found.left_out) for name in named
+    gate = {"type": "confirm-promotion", "name": "gate", "url": "http://gate"}
+    assert read(argo(steps=[*PAUSED[:2], {"experiment": {}}])).left_out == ("experiment as a step",)
+    assert read(flagger(webhooks=[gate])).left_out == (
+        "gates that hold a step until somebody opens them, taken as 3600 s",
     )
+
+
+def test_an_analysis_beside_the_steps_begins_at_its_starting_step() -> None:
+    steps = [{"setWeight": 5}, {"pause": {}}, {"setWeight": 25}, {"pause": {}}]
+    for start, first in ((0, 0), (1, 0), (2, 1), (3, 1), (9, 2)):
+        found = read(argo(steps=steps, canary={"analysis": {"startingStep": start}}))
+        assert found.rules[0].first_step == first
+
+
+def test_an_analysis_that_is_a_step_looks_at_its_weight_and_holds_it() -> None:
+    """Three checks, ten minutes apart, from twenty minutes on; then a pause of five."""
+    look = {"analysis": {"templates": [{"templateName": "look"}]}}
+    pause = {"pause": {"duration": "5m"}}
+    rollout = yaml.safe_load(argo(steps=[{"setWeight": 5}, look, pause]).split("---")[0])
+    metric = {"name": "error-rate", "failureCondition": "result[0] > 0.1", "interval": "10m"}
+    metric |= {"initialDelay": "20m", "count": 3, "failureLimit": 1}
+    other = {"name": "error-rate", "failureCondition": "result[0] > 0.2"}
+    templates = [
+        {"kind": "AnalysisTemplate", "metadata": {"name": name}, "spec": {"metrics": [item]}}
+        for name, item in (("look", metric), ("beside", other))
+    ]
+    found = read(yaml.safe_dump_all([rollout, *templates]))
+    assert found.steps == ((0.05, 20 * 60 + 2 * 600 + 300.0),)
+    beside, inside = found.rules
+    assert (beside.step, beside.bound) == (None, 0.2)
+    assert (inside.step, inside.count, inside.delay_s, inside.strikes) == (0, 3, 1200.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("success", "failure", "pauses_above", "empty"),
+    [
+        ("result[0] < 0.01", "result[0] > 0.03", 0.01, (False, False)),
+        ("len(result) > 0 && result[0] < 0.01", "len(result) > 0 && result[0] > 0.03", 0.01,
+         (False, True)),
+        ("len(result) == 0 || result[0] < 0.01", "len(result) > 0 && result[0] > 0.03", 0.01,
+         (False, False)),
+        ("", "result[0] > 0.03", None, (False, False)),
+    ],
+)  # fmt: skip
+def test_what_meets_neither_condition_pauses(
+    success: str, failure: str, pauses_above: float | None, empty: tuple[bool, bool]
+) -> None:
+    limit = limit_of_condition("error-rate", success, failure)
+    assert limit is not None
+    assert (limit.bound, limit.pauses_above) == (0.03, pauses_above)
+    assert (limit.empty_fails, limit.empty_pauses) == empty
+
+
+def test_a_window_of_flagger_is_what_its_metric_looks_back_on() -> None:
+    metric = {"name": "error-rate", "interval": "5m", "thresholdRange": {"max": 3}}
+    rule = read(flagger(metrics=[metric])).rules[0]
+    assert (rule.interval_s, rule.window_s) == (60.0, 300.0)
+
+
+def test_the_least_requests_of_our_own_queries_are_read() -> None:
+    query = "(a\n  - b)\nand sum(increase(c[5m])) >= 120\nand sum(increase(d[5m])) > 0\n"
+    assert least_requests("harm-errors", query) == 120
+    assert least_requests("harm-errors", f"({query}) or vector(0)\n") == 120
+    # What another query asks for may be anything.
+    assert least_requests("error-rate", query) == 1
 
 
 KEYS = ["kind", "spec", "strategy", "canary", "analysis", "steps", "metrics", "setWeight", "pause"]

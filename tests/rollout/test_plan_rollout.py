@@ -16,8 +16,8 @@ from llmops_cli import plan_rollout
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Report, Verdict
 from llmops_cli.rollout import RolloutParameters, draw_plan
-from llmops_cli.rollout.decision import harm_limit
-from llmops_cli.rollout.plan import Risks, canary_needed
+from llmops_cli.rollout.harm import harm_limit
+from llmops_cli.rollout.sample import Risks, canary_needed
 from llmops_cli.rollout.schedule import seconds_until
 from llmops_cli.stats.power import Comparison, non_inferiority_sample
 

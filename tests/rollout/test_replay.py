@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -157,6 +158,37 @@ def test_changes_make_exactly_as_many_requests_worse_as_they_say(calls: Make) ->
     assert slow.duration_s == pytest.approx(1.5 * given.duration_s, nan_ok=True)
 
 
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_a_slower_tail_is_a_p95_times_its_ratio_with_the_median_left_alone(
+    calls: Make, strength: float
+) -> None:
+    given = requests_of(calls(), NO_CHANGE, 0)
+    slow = given.changed(Change(name="x", p95_ratio=1.6), np.full(4000, strength)).duration_s
+    before, after = (np.nanquantile(it, (0.5, 0.95)) for it in (given.duration_s, slow))
+    assert after[0] == pytest.approx(before[0])
+    assert after[1] == pytest.approx((1 + 0.6 * strength) * before[1])
+    assert (slow[np.isfinite(slow)] >= given.duration_s[np.isfinite(slow)]).all()
+
+
+def test_slower_and_dearer_only_where_the_change_is(calls: Make) -> None:
+    tokens = {"input_tokens": [1000] * 4000, "output_tokens": [10] * 4000}
+    model = {"request_model": ["claude-haiku-4-5"] * 4000, "provider_name": ["anthropic"] * 4000}
+    table = calls(task=["a" if i % 2 else "b" for i in range(4000)], **tokens, **model)
+    plan = draw_plan(table, RolloutParameters(cost_margin=1.2))
+    change = Change(name="x", cost_ratio=1.3, latency_ratio=2.0, only=("task", "a"))
+    given = requests_of(table, change, 0, plan.guardrails)
+    worse = given.changed(change, np.ones(4000))
+    there = np.arange(4000) % 2 == 1
+    cost = next(item for item in plan.guardrails if item.name == "cost")
+    more = worse.badness(cost) / given.badness(cost)
+    assert more[there] == pytest.approx(1.3)
+    assert more[~there] == pytest.approx(1.0)
+    known = np.isfinite(given.duration_s)
+    slower = worse.duration_s / given.duration_s
+    assert slower[there & known] == pytest.approx(2.0)
+    assert slower[~there & known] == pytest.approx(1.0)
+
+
 def test_graded_scores_fall_in_proportion_and_stay_scores(calls: Make) -> None:
     table = calls(evaluation_score=np.random.default_rng(1).beta(5, 2, 4000))
     given = requests_of(table, NO_CHANGE, 0)
@@ -181,9 +213,12 @@ def test_a_change_of_one_slice_leaves_the_others_alone(calls: Make) -> None:
         (Change(name="x", quality_drop=0.95), "rollout-change-too-large"),
         (Change(name="x", error_rise=0.1, only=("task", "none")), "rollout-no-slice"),
         (Change(name="x", error_rise=0.1, only=("colour", "red")), "rollout-no-slice"),
+        (Change(name="x", p95_ratio=2.0, only=("user_id", "u3")), "rollout-flat-latency"),
     ],
 )
 def test_changes_a_log_cannot_carry(calls: Make, change: Change, slug: str) -> None:
+    if change.p95_ratio != 1:
+        calls = partial(calls, duration_s=[1.0] * 4000)
     with pytest.raises(LlmopsError) as caught:
         requests_of(calls(), change, 0).changed(change, np.ones(4000))
     assert caught.value.slug == slug

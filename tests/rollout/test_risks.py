@@ -11,7 +11,7 @@ import pytest
 
 from llmops_cli.rollout import Plan, RolloutParameters, draw_plan
 from llmops_cli.rollout.model import Decision
-from llmops_cli.rollout.plan import Risks
+from llmops_cli.rollout.sample import Risks
 
 Make = Callable[..., pd.DataFrame]
 Ints = npt.NDArray[np.int64]
@@ -133,7 +133,7 @@ def test_plans_keep_their_promises(
 
 def test_risks_add_up_to_those_of_the_whole_rollout() -> None:
     given = RolloutParameters(alpha=0.06, power=0.7, stages=(10, 50, 100))
-    risks = Risks.shared_out(given, 2)
+    risks = Risks.shared_out(given.alpha, given.power, len(given.stages), 2)
     assert risks.promote == pytest.approx(0.02)
     assert risks.roll_back == pytest.approx(0.01)
     assert risks.hold == pytest.approx(0.05)

@@ -41,6 +41,14 @@ def table_of(report: Report, name: str) -> Table:
     return next(item for item in report.tables if item.name == name)
 
 
+def by_rule(report: Report, rule: str) -> dict[str, float]:
+    """The numbers of one rule by the name of their column."""
+    table = table_of(report, "rules")
+    row = next(row for row in table.rows if row[0] == rule)
+    pairs = zip(table.columns[1:], row[1:], strict=True)
+    return {column.name: float(value or 0) for column, value in pairs}
+
+
 def test_harmless_changes_pass_and_harms_of_the_margin_go_back(calls: Make) -> None:
     table, plan = easy(calls)
     report = simulate_rollout(table, plan, asked(runs=MANY))
@@ -58,12 +66,16 @@ def test_the_plan_lies_between_one_look_and_naive_peeking(calls: Make) -> None:
     table, plan = easy(calls)
     change = Change(name="errors", error_rise=0.08)
     report = simulate_rollout(table, plan, asked(change=change, runs=MANY))
-    rules = {str(row[0]): row[1:] for row in table_of(report, "rules").rows}
-    naive, own, fixed = (rules[k] for k in ("naive peeking", "this plan", "one look per stage"))
-    assert float(naive[0] or 0) > 0.2 > float(own[0] or 0)
-    assert float(naive[-1] or 0) < float(own[-1] or 0) < float(fixed[-1] or 0)
+    naive, own, fixed, once = (
+        by_rule(report, name)
+        for name in ("naive peeking", "this plan", "one look per stage", "all at once")
+    )
+    assert naive["false_rollback"] > 0.2 > own["false_rollback"]
+    for column in ("exposed", "back_after_s"):
+        assert naive[column] < own[column] < fixed[column]
     # Everybody at once is seen at once, but by ten times as many in the same time.
-    assert float(rules["all at once"][-1] or 0) > float(own[-1] or 0) / 2
+    assert once["exposed"] > own["exposed"] / 2
+    assert once["users"] > 5 * own["users"]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +131,84 @@ def test_a_harm_of_one_slice_is_seen_less_often(calls: Make) -> None:
     assert found(("task", "rare")) < found(None) - 0.3
 
 
+def test_dearer_requests_and_a_slower_tail_go_back(calls: Make) -> None:
+    n, draw = 4000, np.random.default_rng(2)
+    table = calls(
+        n,
+        user_id=[f"u{i}" for i in draw.integers(0, 1000, n)],
+        input_tokens=draw.integers(500, 1500, n),
+        output_tokens=draw.integers(5, 30, n),
+        request_model=["claude-haiku-4-5"] * n,
+        provider_name=["anthropic"] * n,
+    )
+    plan = draw_plan(table, replace(EASY, cost_margin=1.3))
+    shares = list[float]()
+    for change in (
+        Change(name="dearer", cost_ratio=1.3),
+        Change(name="slower", p95_ratio=2.0),
+        Change(name="dearer, a little", cost_ratio=1.02),
+    ):
+        report = simulate_rollout(table, plan, asked(change=change, runs=40))
+        shares.append(measure(report, "detection").value or 0.0)
+    assert min(shares[:2]) >= plan.power
+    assert shares[2] < 0.3
+    report = simulate_rollout(table, plan, asked(runs=5))
+    assert "cost x1.3" in [row[0] for row in table_of(report, "changes").rows]
+    free = table.assign(input_tokens=pd.Series([None] * n, dtype=table["input_tokens"].dtype))
+    free["output_tokens"] = free["input_tokens"]
+    with pytest.raises(LlmopsError) as caught:
+        simulate_rollout(free, plan, asked(runs=1))
+    assert (caught.value.slug, caught.value.field) == ("rollout-not-in-log", "input_tokens")
+
+
+def test_curves_tell_who_is_exposed_and_when_it_goes_back(calls: Make) -> None:
+    table, plan = easy(calls)
+    change = Change(name="errors", error_rise=0.1)
+    report = simulate_rollout(table, plan, asked(change=change, runs=40))
+    curves = {item.name: item for item in report.series}
+    exposed = curves["exposed_requests_errors"]
+    assert list(exposed.y) == sorted(float(y or 0) for y in exposed.y)
+    mean = measure(report, "exposed_requests").value or 0.0
+    assert np.mean([y or 0 for y in exposed.y]) == pytest.approx(mean, rel=0.1)
+    back = curves["gone_back_errors"]
+    assert (back.y[0], back.y[-1]) == (0.0, measure(report, "detection").value)
+    assert curves["gone_back_no_change"].y[-1] == measure(report, "false_rollback").value
+    assert {item.chart for item in report.series} == {
+        "Requests exposed before it ends",
+        "Users exposed before it ends",
+        "Rollouts gone back so far",
+    }
+    days = measure(report, "detection_days").value or 0.0
+    reached = next(
+        x for x, y in zip(back.x, back.y, strict=True) if (y or 0) > (back.y[-1] or 0) / 2
+    )
+    assert days == pytest.approx(reached or 0.0, abs=0.5)
+
+
+def test_a_stage_that_asks_for_a_gain_says_why_it_holds(calls: Make) -> None:
+    table, _ = easy(calls)
+    plan = draw_plan(table, replace(EASY, ab_stage=50, ab_gain=0.05))
+    report = simulate_rollout(table, plan, asked(runs=20))
+    slugs = {item.slug for item in report.findings}
+    assert "rollout-held-without-gain" in slugs
+    assert "rollout-often-held" not in slugs
+    assert (measure(report, "completed").value or 0.0) < 0.2
+
+
+def test_a_shadow_stage_is_rehearsed_and_exposes_nobody(calls: Make) -> None:
+    table, _ = easy(calls)
+    plan = draw_plan(table, replace(EASY, shadow=100.0, shadow_quality=True))
+    change = Change(name="errors", error_rise=0.3)
+    report = simulate_rollout(table, plan, asked(change=change, runs=30))
+    stages = table_of(report, "stages").rows
+    assert [row[0] for row in stages] == ["shadow", 10.0, 50.0, 100.0]
+    assert stages[0][2] == 1.0
+    assert measure(report, "exposed_requests").value == 0.0
+    assert measure(report, "exposed_users").value == 0.0
+    # Whoever switches at once exposes everybody.
+    assert by_rule(report, "all at once")["users"] > 0
+
+
 def test_users_are_counted_only_where_they_are_named(calls: Make) -> None:
     table, plan = easy(calls)
     given = asked(runs=5)
@@ -127,6 +217,7 @@ def test_users_are_counted_only_where_they_are_named(calls: Make) -> None:
     nobody = table.assign(user_id=pd.Series([None] * len(table), dtype=table["user_id"].dtype))
     report = simulate_rollout(nobody, plan, given)
     assert table_of(report, "changes").rows[0][-1] is None
+    assert not [item for item in report.series if "Users" in item.chart]
     assert "rollout-no-users" in {item.slug for item in report.findings}
 
 
@@ -158,6 +249,8 @@ def test_a_change_that_no_guardrail_counts_is_refused(calls: Make) -> None:
         ({"max_exposed": -1.0}, "rollout-bad-gate"),
         ({"change": Change(error_rise=2.0)}, "rollout-bad-change"),
         ({"change": Change(latency_ratio=0.5)}, "rollout-bad-change"),
+        ({"change": Change(p95_ratio=0.5)}, "rollout-bad-change"),
+        ({"change": Change(cost_ratio=float("inf"))}, "rollout-bad-change"),
         ({"change": Change(drift_s=float("nan"))}, "rollout-bad-change"),
     ],
 )

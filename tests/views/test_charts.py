@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from llmops_cli.report import Check, Measure, Series
 from llmops_cli.views.charts import interval_strip, line_chart, ticks
+from llmops_cli.views.figures import Figure
 
 finite = st.floats(-1e299, 1e299)
 
@@ -20,7 +21,7 @@ def curve(*points: tuple[float | None, float | None]) -> Series:
 
 
 def drawn(series: Series) -> ET.Element:
-    return ET.fromstring(line_chart(series, "c-1"))  # noqa: S314 - our own drawing
+    return ET.fromstring(line_chart(Figure(series.title, (series,)), "c-1"))  # noqa: S314 - our own drawing
 
 
 def check(value: float | None, low: float | None, high: float | None, bound: float) -> Check:
@@ -87,7 +88,7 @@ def test_many_points_are_a_line_without_dots() -> None:
 
 @pytest.mark.parametrize("points", [(), ((None, 1.0),), ((1.0, math.nan),)])
 def test_nothing_to_draw_is_said(points: tuple[tuple[float | None, float | None], ...]) -> None:
-    assert "No points to draw." in line_chart(curve(*points), "c-1")
+    assert "No points to draw." in line_chart(Figure("Curve", (curve(*points),)), "c-1")
 
 
 def test_a_strip_shows_value_interval_and_bound() -> None:

@@ -20,7 +20,9 @@ from llmops_cli.report import (
     Measure,
     Report,
     Series,
+    Span,
     Table,
+    Timeline,
     Verdict,
 )
 from llmops_cli.views import FORMATS, Look, render
@@ -74,8 +76,21 @@ def series(draw: st.DrawFn) -> Series:
     points = draw(st.lists(st.tuples(st.floats(-99, 99), st.floats(-99, 99)), max_size=4))
     x, y = zip(*points, strict=True) if points else ((), ())
     return Series(
-        name=draw(words), title=draw(words), x_label=draw(words), y_label=draw(words), x=x, y=y
+        name=draw(words),
+        title=draw(words),
+        x_label=draw(words),
+        y_label=draw(words),
+        x=x,
+        y=y,
+        chart=draw(st.just("") | words),
     )
+
+
+ends = st.floats(-99, 99)
+spans = st.builds(Span, label=words, start=ends, end=ends, words=words)
+timelines = st.builds(
+    Timeline, name=words, title=words, spans=st.lists(spans, max_size=3).map(tuple), unit=units
+)
 
 
 def few(items: st.SearchStrategy) -> st.SearchStrategy:  # type: ignore[type-arg]
@@ -94,6 +109,7 @@ reports = st.builds(
     checks=few(checks),
     tables=few(tables()),
     series=few(series()),
+    timelines=few(timelines),
     findings=few(findings),
     explanations=few(
         st.builds(
@@ -170,6 +186,13 @@ def evil() -> Report:
         ),
         series=(
             Series(name=EVIL, title=EVIL, x_label=EVIL, y_label=EVIL, x=(0.0, 1.0), y=(0.0, 1.0)),
+            *(
+                Series(name=EVIL, title=EVIL, x_label="x", y_label="y", x=(0,), y=(1,), chart=EVIL)
+                for _ in range(2)
+            ),
+        ),
+        timelines=(
+            Timeline(name=EVIL, title=EVIL, spans=(Span(label=EVIL, start=0, end=1, words=EVIL),)),
         ),
         findings=(
             Finding(slug=EVIL, severity="error", message=EVIL, hint=EVIL, file=EVIL, line=1),
