@@ -355,8 +355,12 @@ class BlockTrace:
         return len(self.offsets) - 1
 
 
-def block_trace(calls: CallsTable) -> BlockTrace:
+def block_trace(calls: CallsTable, *, first_row: int = 0) -> BlockTrace:
     """Cut the flat block arrays out of a calls table; a call without content has no blocks.
+
+    Args:
+        calls: the table.
+        first_row: how many rows of a longer one stand before it, for what a refusal says.
 
     Raises:
         LlmopsError: ``calls-contradiction`` when the block lists of a row differ in length.
@@ -374,7 +378,7 @@ def block_trace(calls: CallsTable) -> BlockTrace:
                 "calls-contradiction",
                 f"'{name}' and 'block_hashes' have different lengths",
                 file=str(calls["source_file"].iloc[row]),
-                line=row + 1,
+                line=first_row + row + 1,
                 field=name,
             )
     return BlockTrace(

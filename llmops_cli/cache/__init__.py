@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from llmops_cli.cache.estimate import estimate_calls
 from llmops_cli.cache.model import POLICIES, CacheParameters
+from llmops_cli.cache.prompt_blocks import CompactCalls, PromptCollector
 from llmops_cli.cache.report import report_on
 from llmops_cli.cache.semantic_model import SemanticParameters
 from llmops_cli.cache.semantic_question import semantic_estimate
@@ -22,6 +23,7 @@ __all__ = [
     "NEEDED",
     "POLICIES",
     "CacheParameters",
+    "PromptCollector",
     "SemanticParameters",
     "cache_estimate",
     "semantic_estimate",
@@ -29,7 +31,7 @@ __all__ = [
 
 
 def cache_estimate(
-    calls: CallsTable,
+    calls: CallsTable | CompactCalls,
     parameters: CacheParameters | None = None,
     *,
     book: PriceBook | None = None,
@@ -46,7 +48,8 @@ def cache_estimate(
     priced as billed, never replayed.
 
     Args:
-        calls: the calls table; prompts as block hashes, tokens, kinds and markers.
+        calls: the calls table; prompts as block hashes, tokens, kinds and markers. Or what a
+            :class:`PromptCollector` made of one while it was read, in a third of the memory.
         parameters: the policy to judge, its gate, and what-ifs; defaults judge the
             cheapest of automatic and no caching, without a gate.
         book: where prices come from; the installed price data when absent.

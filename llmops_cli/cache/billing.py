@@ -13,7 +13,7 @@ from llmops_cli.prices import PriceBook
 
 __all__ = ["billed_usd", "elsewhere", "used_tokens"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 
 

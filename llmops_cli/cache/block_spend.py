@@ -11,7 +11,7 @@ from llmops_cli.cache.trace import CacheTrace
 
 __all__ = ["block_usd", "deviation", "read_usd"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 
 _KINDS = 8

@@ -26,6 +26,7 @@ from llmops_cli.cache.model import (
 from llmops_cli.cache.outcome import Outcome
 from llmops_cli.cache.placement import Odds
 from llmops_cli.cache.policies import plan, rejections
+from llmops_cli.cache.prompt_blocks import CompactCalls, PromptBlocks
 from llmops_cli.cache.providers import Crossing, Setting, asked_for, cross
 from llmops_cli.cache.rules import CacheRules, load_rules
 from llmops_cli.cache.select import EPOCH, Exclusion, Selection, exclude, nothing_left, select
@@ -41,7 +42,7 @@ from llmops_cli.stats.bootstrap import bootstrap_ratio, cluster_sums
 
 __all__ = ["Estimate", "Outcome", "estimate_calls"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
@@ -95,28 +96,36 @@ class Estimate:
 
 
 def estimate_calls(
-    calls: CallsTable, given: CacheParameters, book: PriceBook, *, jobs: int = 1
+    calls: CallsTable | CompactCalls,
+    given: CacheParameters,
+    book: PriceBook,
+    *,
+    jobs: int = 1,
 ) -> Estimate:
     """Compile, replay every policy, price, bound and compare.
+
+    Args:
+        calls: the calls table.
+        given: the question.
+        book: where prices come from.
+        jobs: worker processes.
 
     Raises:
         LlmopsError: ``cache-nothing-to-replay`` and what selection, prices and rules refuse.
     """
     rules, asked = load_rules(), asked_for(given.providers, given.assume)
-    calls = calls.reset_index(drop=True)
-    chosen = select(calls, given, book)
+    log = CompactCalls.of(calls)
+    calls, prompts = log.calls.reset_index(drop=True), log.prompts
+    chosen = select(calls, given, book, np.diff(prompts.offsets) > 0)
     _require_prices(chosen, book)
-    compiled, exclusions = _compiled(calls, chosen, rules, given)
+    compiled, exclusions = _compiled(calls, prompts, chosen, (rules, given))
     rows = rows_of(calls, compiled.row)
     counts, counted = used_tokens(rows), numbers(rows, "tokens_estimated", 1) == 0
     anchors = anchor(compiled, counts, counted, rules)
     trace = anchors.trace
     prices = _prices(calls, chosen, trace.row, trace.prompt_tokens, book)
     plans = _plans(trace, rules, prices, given)
-    outcomes = {
-        policy: Outcome(billed, counts[:, 4], prices)
-        for policy, billed in _replayed(trace, plans, jobs)
-    }
+    outcomes = _outcomes(_replayed(trace, plans, jobs), counts[:, 4], prices)
     bounds = lower_bounds(trace, prices.per_token, rules)
     target = given.policy or min(
         (NONE, AUTOMATIC_5M, AUTOMATIC_1H), key=lambda name: outcomes[name].input_usd
@@ -124,6 +133,7 @@ def estimate_calls(
     baseline = NONE if target == AS_LOGGED else AS_LOGGED
     done = Replayed(
         calls=calls,
+        prompts=prompts,
         anchors=anchors,
         models=chosen.model[trace.row],
         plans=plans,
@@ -182,11 +192,14 @@ def _require_prices(chosen: Selection, book: PriceBook) -> None:
 
 
 def _compiled(
-    calls: CallsTable, chosen: Selection, rules: CacheRules, given: CacheParameters
+    calls: CallsTable,
+    prompts: PromptBlocks,
+    chosen: Selection,
+    how: tuple[CacheRules, CacheParameters],
 ) -> tuple[CacheTrace, tuple[Exclusion, ...]]:
     left, exclusions = chosen.replay, list(chosen.exclusions)
-    trace = _read_by_provider(calls, left, chosen, rules, given)
-    for slug, bad in rejections(trace, rules).items():
+    trace = _read_by_provider(calls, prompts, left, chosen, how)
+    for slug, bad in rejections(trace, how[0]).items():
         mask = np.zeros(len(calls), np.bool_)
         mask[trace.row[bad]] = True
         left, more = exclude(calls, left, mask, slug, _REJECTED[slug])
@@ -194,15 +207,20 @@ def _compiled(
     if not left.any():
         raise nothing_left(len(calls), exclusions)
     if len(exclusions) > len(chosen.exclusions):
-        trace = _read_by_provider(calls, left, chosen, rules, given)
+        trace = _read_by_provider(calls, prompts, left, chosen, how)
     return trace, tuple(exclusions)
 
 
 def _read_by_provider(
-    calls: CallsTable, left: Mask, chosen: Selection, rules: CacheRules, given: CacheParameters
+    calls: CallsTable,
+    prompts: PromptBlocks,
+    left: Mask,
+    chosen: Selection,
+    how: tuple[CacheRules, CacheParameters],
 ) -> CacheTrace:
+    rules, given = how
     mine = calls if left.all() else calls[left]
-    trace = compile_trace(mine, rules, chosen.model[left], given)
+    trace = compile_trace(mine, rules, chosen.model[left], given, prompts)
     counted = numbers(calls, "tokens_estimated", 1) == 0
     code, names = pd.factorize(chosen.model[trace.row])
     drops = np.array([rules.drops(str(name).lower()) for name in names], np.bool_)[code]
@@ -238,6 +256,16 @@ def _replayed(
     billed = map_merge(replay, parts, add, jobs=jobs)
     for name in plans:
         yield name, billed.in_order(name)
+
+
+def _outcomes(
+    replayed: Iterator[tuple[str, npt.NDArray[np.integer]]], output: Ints, prices: CallPrices
+) -> dict[str, Outcome]:
+    found = dict[str, Outcome]()
+    for policy, billed in replayed:
+        same = next((each for each in found.values() if each.billed is billed), None)
+        found[policy] = same or Outcome(billed, output, prices)
+    return found
 
 
 def _odds(per_token: Floats) -> Odds:

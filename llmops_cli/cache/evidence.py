@@ -19,6 +19,7 @@ from llmops_cli.cache.leaks import Leak, ranked, summed
 from llmops_cli.cache.lineage import lineage
 from llmops_cli.cache.miss_reasons import UNEXPLAINED, Misses, miss_reasons
 from llmops_cli.cache.model import AS_LOGGED, CacheParameters
+from llmops_cli.cache.prompt_blocks import PromptBlocks
 from llmops_cli.cache.prompts import Losses, Prompt, top_prompts
 from llmops_cli.cache.rules import CacheRules
 from llmops_cli.cache.token_anchors import Anchors
@@ -30,7 +31,7 @@ from llmops_cli.report import Measure
 
 __all__ = ["Evidence", "Replayed", "gather", "widened"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 
 
@@ -40,6 +41,7 @@ class Replayed:
 
     Attributes:
         calls: the whole calls table, whose rows ``trace.row`` names.
+        prompts: of all of its calls.
         anchors: the trace, and how its tokens are known.
         models: of each call of the trace.
         plans: of the target and of what it is held against.
@@ -54,6 +56,7 @@ class Replayed:
     """
 
     calls: CallsTable
+    prompts: PromptBlocks
     anchors: Anchors
     models: npt.NDArray[np.object_]
     plans: Mapping[str, Plan]
@@ -105,7 +108,7 @@ def gather(done: Replayed) -> Evidence:
     misses = miss_reasons(
         trace, target, done.per_token, done.rules, plan=done.plans[done.target], found=found
     )
-    usage = Usage.of(done.calls)
+    usage = Usage.of(done.calls, done.prompts)
     truth = compare(done.tokens[AS_LOGGED], done.billed, done.counted & _own(done))
     rate = truth.rate(trace.conversation, done.given.level) if truth else None
     long_lived = bool(target[:, 3].any())

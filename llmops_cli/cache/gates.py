@@ -17,7 +17,7 @@ __all__ = [
     "unexplained_check",
 ]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 
 _COMMAND = "cache-estimate"
 

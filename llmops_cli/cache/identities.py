@@ -12,15 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from llmops_cli.cache.prompt_blocks import PromptBlocks
 from llmops_cli.cache.rules import CacheRules
 from llmops_cli.cache.trace import names_that, numbers, texts
-from llmops_cli.calls import BlockTrace, CallsTable, Marker, block_trace
+from llmops_cli.calls import CallsTable, Marker
 from llmops_cli.errors import LlmopsError
 from llmops_cli.report import Finding
 
 __all__ = ["Bracket", "Identity", "Usage", "broken_identities", "identities", "minimum_brackets"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Mask = npt.NDArray[np.bool_]
 
 _CLASSIC = re.compile(r"^(gpt-4|gpt-3|o\d|gpt-5(\.[0-5])?($|[^.\d]))")
@@ -107,18 +108,18 @@ class Usage:
     model: npt.NDArray[np.object_]
     provider: npt.NDArray[np.object_]
     tokens: Ints
-    trace: BlockTrace
+    trace: PromptBlocks
     marked: Mask
     hourly: Mask
     counted: Mask
 
     @classmethod
-    def of(cls, calls: CallsTable) -> "Usage":
-        """Out of a calls table."""
+    def of(cls, calls: CallsTable, prompts: PromptBlocks | None = None) -> "Usage":
+        """Out of a calls table, and its prompts where they are kept apart from it."""
+        prompts = prompts or PromptBlocks.of(calls)
         names = ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens")
         names = (*names, "cache_write_1h_tokens")
         tokens = np.column_stack([numbers(calls, name, 0) for name in names]).astype(np.int64)
-        trace = block_trace(calls)
         automatic = numbers(calls, "automatic_cache", 0)
         answered, asked = texts(calls, "response_model"), texts(calls, "request_model")
         counted = (numbers(calls, "tokens_estimated", 1) == 0) & (texts(calls, "error_type") == "")
@@ -127,9 +128,10 @@ class Usage:
             np.where(answered == "", asked, answered),
             texts(calls, "provider_name"),
             tokens,
-            trace,
-            _any(trace.markers > 0, trace.offsets) | (automatic > 0),
-            _any(trace.markers == Marker.ONE_HOUR, trace.offsets) | (automatic == Marker.ONE_HOUR),
+            prompts,
+            _any(prompts.markers > 0, prompts.offsets) | (automatic > 0),
+            _any(prompts.markers == Marker.ONE_HOUR, prompts.offsets)
+            | (automatic == Marker.ONE_HOUR),
             counted,
         )
 
@@ -176,7 +178,8 @@ def _checks(rows: Usage, rules: CacheRules) -> Iterator[Identity]:
     cached = rows.tokens[:, 1:4].sum(axis=1)
     claude = rows.counted & rows.sent & (rows.provider == "anthropic")
     prompt = np.zeros(len(rows.model), np.int64)
-    prompt[rows.sent] = np.add.reduceat(rows.trace.tokens, rows.trace.offsets[:-1][rows.sent])
+    first = rows.trace.offsets[:-1][rows.sent]
+    prompt[rows.sent] = np.add.reduceat(rows.trace.tokens, first, dtype=np.int64)
     whole = rows.counted & rows.sent & (rows.tokens.sum(axis=1) > 0)
     least = _minimums(rows, rules)
     unasked = (rows.tokens[:, 3] > 0) & rows.marked & ~rows.hourly
@@ -256,7 +259,7 @@ def _marked_tokens(rows: Usage) -> Ints:
     # Tokens up to the last marked block; all of them under automatic caching.
     trace = rows.trace
     call = np.repeat(np.arange(trace.rows), np.diff(trace.offsets))
-    running = np.concatenate([np.zeros(1, np.int64), np.cumsum(trace.tokens)])
+    running = np.concatenate([np.zeros(1, np.int64), np.cumsum(trace.tokens, dtype=np.int64)])
     depth = running[1:] - running[trace.offsets[call]]
     marked = np.zeros(trace.rows, np.int64)
     at = np.flatnonzero(trace.markers > 0)

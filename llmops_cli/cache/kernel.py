@@ -14,13 +14,12 @@ import numpy.typing as npt
 
 from llmops_cli.cache.liveness import Touches, alive
 from llmops_cli.cache.trace import CacheTrace
-from llmops_cli.cache.visits import Ints, Mask, Visits, last_of, order_visits
+from llmops_cli.cache.visits import Ints, Mask, Visits, last_of, narrow, order_visits
 
 __all__ = ["Billed", "Part", "Plan", "cut", "hits", "replay", "replay_plan", "whole", "windows"]
 
 _PART_BLOCKS = 200_000
 _MOST_PARTS = 64
-_WIDEST = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +39,8 @@ class Plan:
 
 def windows(positions: Ints, offsets: Ints, size: int, lookback: int) -> Mask:
     """R4: the blocks within ``lookback`` positions of a breakpoint, itself included."""
+    if not len(positions):
+        return np.zeros(size, np.bool_)
     call = np.searchsorted(offsets, positions, side="right") - 1
     first = np.maximum(positions - lookback + 1, offsets[call])
     edges = np.bincount(first, minlength=size + 1)[: size + 1]
@@ -123,7 +124,7 @@ def whole(trace: CacheTrace, plans: Mapping[str, Plan]) -> Part:
         trace.node,
         trace.depth_tokens,
         plans,
-        trace.visits,
+        trace.visits if _any_writes(plans) else None,
     )
 
 
@@ -153,21 +154,34 @@ def _gather(offsets: Ints, chosen: Ints) -> tuple[Ints, Ints]:
 
 def replay(part: Part) -> Billed:
     """Bill every call of a part under each of its plans by rules R4, R6, R8 and R9."""
-    visits = part.visits or order_visits(part.node, part.offsets)
-    return Billed(
-        part.call,
-        {name: _narrow(replay_plan(part, plan, visits)) for name, plan in part.plans.items()},
-    )
+    visits = part.visits
+    if visits is None and _any_writes(part.plans):
+        visits = order_visits(part.node, part.offsets)
+    # Plans that write nothing are often many, on short prompts all of them: they share one table.
+    nothing = narrow(_uncached(part))
+    tokens = {
+        name: narrow(replay_plan(part, plan, visits)) if plan.write.any() else nothing
+        for name, plan in part.plans.items()
+    }
+    return Billed(part.call, tokens)
 
 
-def _narrow(tokens: Ints) -> npt.NDArray[np.integer]:
-    # Half the bytes, to hold for every policy and to hand from one process to another.
-    return tokens.astype(np.int32) if tokens.max(initial=0) <= _WIDEST else tokens
+def _any_writes(plans: Mapping[str, Plan]) -> bool:
+    return any(plan.write.any() for plan in plans.values())
 
 
-def replay_plan(part: Part, plan: Plan, visits: Visits) -> Ints:
-    """``(calls, 4)`` tokens of one plan."""
+def replay_plan(part: Part, plan: Plan, visits: Visits | None) -> Ints:
+    """``(calls, 4)`` tokens of one plan; one that writes nothing needs no visits."""
+    if visits is None or not plan.write.any():
+        return _uncached(part)
     return _bill(part, plan, hits(part, plan, visits))
+
+
+def _uncached(part: Part) -> Ints:
+    total = part.depth_tokens[part.offsets[1:] - 1]
+    tokens = np.zeros((len(total), 4), total.dtype)
+    tokens[:, 0] = total
+    return tokens
 
 
 def hits(part: Part, plan: Plan, visits: Visits) -> Ints:

@@ -14,7 +14,7 @@ from llmops_cli.report import Measure
 
 __all__ = ["Effect", "Fit", "Timed", "effect", "fit"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 

@@ -14,7 +14,7 @@ from llmops_cli.calls import BlockKind
 
 __all__ = ["REASONS", "Leak", "leaks", "ranked", "summed"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 
 _NO_FAULT = "previous_message_not_found"

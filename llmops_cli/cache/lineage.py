@@ -17,7 +17,7 @@ from llmops_cli.calls import BlockKind
 
 __all__ = ["ANSWERS", "Lineage", "lineage"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Mask = npt.NDArray[np.bool_]
 
 ANSWERS = (BlockKind.ASSISTANT, BlockKind.TOOL_USE, BlockKind.TOOL_RESULT, BlockKind.THINKING)

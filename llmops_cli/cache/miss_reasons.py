@@ -21,7 +21,7 @@ from llmops_cli.calls import BlockKind
 
 __all__ = ["REASONS", "UNEXPLAINED", "Misses", "Reason", "miss_reasons"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
@@ -76,12 +76,12 @@ class Misses:
 
     def main(self) -> npt.NDArray[np.object_]:
         """The reason that cost each call most; empty where nothing was lost."""
-        names = np.array([*self.usd, ""], dtype=object)
-        usd = np.column_stack([*self.usd.values(), np.zeros(len(self.changed))])
-        lost = np.column_stack([*self.tokens.values(), np.zeros(len(self.changed))])
-        found = np.where(lost > 0, usd, -np.inf)
-        found[:, -1] = -1e300
-        return names[found.argmax(axis=1)]
+        most = np.full(len(self.changed), -np.inf)
+        found = np.full(len(self.changed), "", dtype=object)
+        for name, usd in self.usd.items():
+            more = (self.tokens[name] > 0) & (usd > most)
+            most[more], found[more] = usd[more], name
+        return found
 
 
 def miss_reasons(

@@ -9,7 +9,7 @@ from llmops_cli.cache.spend import CallPrices
 
 __all__ = ["Outcome"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 
 

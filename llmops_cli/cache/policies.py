@@ -145,7 +145,9 @@ def rejections(trace: CacheTrace, rules: CacheRules) -> dict[str, Mask]:
 
 def _automatic(trace: CacheTrace) -> tuple[Ints, Bytes]:
     # The request-level breakpoint of each call and the marker already on its block.
-    last = np.where(trace.automatic > 0, last_cacheable(trace), -1)
+    last = np.full(trace.calls, -1, np.int64)
+    if trace.automatic.any():
+        last = np.where(trace.automatic > 0, last_cacheable(trace), -1)
     there = np.where(last >= 0, trace.marker[last], 0)
     return last, there.astype(np.uint8)
 

@@ -19,7 +19,7 @@ from llmops_cli.calls import BlockKind
 
 __all__ = ["Change", "Losses", "Prompt", "families", "top_prompts"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 

@@ -6,11 +6,9 @@ from datetime import date
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import pyarrow as pa
 
 from llmops_cli.cache.model import CacheParameters
-from llmops_cli.cache.trace import microseconds, names_that, texts
+from llmops_cli.cache.trace import coded, microseconds, names_that, texts
 from llmops_cli.calls import CallsTable, require
 from llmops_cli.errors import LlmopsError
 from llmops_cli.prices import PriceBook
@@ -62,8 +60,14 @@ class Selection:
     exclusions: tuple[Exclusion, ...]
 
 
-def select(calls: CallsTable, given: CacheParameters, book: PriceBook) -> Selection:
+def select(calls: CallsTable, given: CacheParameters, book: PriceBook, sent: Mask) -> Selection:
     """Split the calls.
+
+    Args:
+        calls: the whole table.
+        given: what is asked.
+        book: knows who sells a model.
+        sent: calls whose prompt is at hand.
 
     Raises:
         LlmopsError: ``calls-missing-column`` without any time or model, ``calls-empty``,
@@ -77,15 +81,14 @@ def select(calls: CallsTable, given: CacheParameters, book: PriceBook) -> Select
     timed = microseconds(calls, "start_time") != _NULL
     day = days(calls, given.on)
     failed = texts(calls, "error_type") != ""
-    named = texts(calls, "call_id")
-    again = (named != "") & pd.Series(named).duplicated().to_numpy(dtype=np.bool_)
+    again = _again(calls)
     steps = (
         ("cache-failed-calls", "failed and cost nothing", failed),
         ("cache-duplicate-calls", "carry the id of an earlier call and were logged twice", again),
         ("cache-no-time", "have no start time", ~timed),
         ("cache-no-model", "name no model; --price-as MODEL prices them", model == ""),
         ("cache-other-provider", "are not served by Anthropic's API", provider != "anthropic"),
-        ("cache-no-content", "carry no prompt to replay", _no_blocks(calls)),
+        ("cache-no-content", "carry no prompt to replay", ~sent),
     )
     left, exclusions = np.ones(len(calls), np.bool_), []
     for slug, message, mask in steps:
@@ -95,6 +98,15 @@ def select(calls: CallsTable, given: CacheParameters, book: PriceBook) -> Select
         raise nothing_left(len(calls), exclusions)
     billable = ~failed & ~again & timed & (model != "")
     return Selection(left, billable, model, provider, day, tuple(exclusions))
+
+
+def _again(calls: CallsTable) -> Mask:
+    """Calls with the id of an earlier one."""
+    code, names = coded(calls, "call_id")
+    # Numbered by first appearance: one that is no new highest was there before.
+    known = np.zeros(len(code), np.bool_)
+    known[1:] = code[1:] <= np.maximum.accumulate(code)[:-1]
+    return known & (code != names.index("").as_py())
 
 
 def exclude(
@@ -159,10 +171,3 @@ def _as_claude(calls: CallsTable, given: CacheParameters, book: PriceBook) -> tu
         np.full(len(calls), given.price_as, dtype=object),
         np.full(len(calls), provider, dtype=object),
     )
-
-
-def _no_blocks(calls: CallsTable) -> Mask:
-    lists = pa.array(calls["block_hashes"])
-    if isinstance(lists, pa.ChunkedArray):
-        lists = lists.combine_chunks()
-    return lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False) == 0

@@ -28,7 +28,7 @@ from llmops_cli.calls import CallsTable
 
 __all__ = ["Outcome", "SemanticEstimate", "semantic_replay"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 

@@ -18,7 +18,7 @@ from llmops_cli.cache.semantic_similarity import cosines, text_vectors
 
 __all__ = ["Label", "label_pairs"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 
 _LONGEST = 4000
 _PAIRS_AT_ONCE = 20_000

@@ -21,7 +21,7 @@ from llmops_cli.errors import LlmopsError
 
 __all__ = ["Prompts", "read_prompts"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 
 _NULL = np.iinfo(np.int64).min
 

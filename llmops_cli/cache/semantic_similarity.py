@@ -18,7 +18,7 @@ from llmops_cli.errors import ExitCode, LlmopsError
 
 __all__ = ["LONGEST", "Near", "cosines", "near", "text_vectors"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 
 LONGEST = 2000

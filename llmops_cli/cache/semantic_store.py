@@ -15,7 +15,7 @@ from llmops_cli.cache.semantic_similarity import Near
 
 __all__ = ["Stream", "ceiling", "served"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 
 _FOREVER = 1 << 62
 

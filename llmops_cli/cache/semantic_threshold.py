@@ -22,7 +22,7 @@ from llmops_cli.stats.intervals import Interval, clopper_pearson
 
 __all__ = ["Status", "Tally", "entries_needed", "fixed_sequence", "last_passed", "tally"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 
 
 class Status(StrEnum):

@@ -13,7 +13,7 @@ from llmops_cli.prices import CLASSES, PriceBook, Rates
 
 __all__ = ["CallPrices", "Priced", "price_calls"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.object_]
 

@@ -14,11 +14,11 @@ import pandas as pd
 from llmops_cli.cache.policies import breakpoints
 from llmops_cli.cache.rules import CacheRules
 from llmops_cli.cache.trace import CacheTrace
-from llmops_cli.cache.visits import last_of
+from llmops_cli.cache.visits import last_of, narrow
 
 __all__ = ["Anchors", "TokenError", "anchor"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
@@ -182,7 +182,7 @@ def _filled(
         after = np.searchsorted(at, np.arange(1, len(x)))
         within = np.clip(base + agreed[trace.node], y[np.maximum(after - 1, 0)], y[after])
         running = np.maximum.accumulate(np.where(exact, running, within))
-    return replace(trace, depth_tokens=np.rint(running - base).astype(np.int64)), exact
+    return replace(trace, depth_tokens=narrow(np.rint(running - base).astype(np.int64))), exact
 
 
 def _uncounted(trace: CacheTrace, value: Floats, counted: Mask) -> Ints:

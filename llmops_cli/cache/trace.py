@@ -13,13 +13,15 @@ import pandas as pd
 import pyarrow as pa
 
 from llmops_cli.cache.model import CacheParameters
+from llmops_cli.cache.prompt_blocks import PROMPT, PromptBlocks, by_first_appearance
 from llmops_cli.cache.rules import CacheRules
-from llmops_cli.cache.visits import Visits, order_visits
-from llmops_cli.calls import TOKEN_CLASSES, BlockKind, BlockTrace, CallsTable, block_trace
+from llmops_cli.cache.visits import Visits, narrow, order_visits
+from llmops_cli.calls import TOKEN_CLASSES, BlockKind, CallsTable
 
 __all__ = [
     "NEEDED",
     "CacheTrace",
+    "coded",
     "compile_trace",
     "first_true",
     "microseconds",
@@ -29,20 +31,21 @@ __all__ = [
     "texts",
 ]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Mask = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 
 
-_PROMPT = ("block_hashes", "block_tokens", "block_kinds", "block_markers")
+_TIMES = ("ttft_s", "duration_s")
 _COMPILED = (
     *("start_time", "isolation_domain", "conversation_id", "automatic_cache"),
-    *("ttft_s", "duration_s", "source_file", *_PROMPT),
+    *(*_TIMES, "source_file"),
 )
 NEEDED = (
     *("call_id", "provider_name", "request_model", "response_model", "service_tier"),
     *(*TOKEN_CLASSES, "tokens_estimated", "error_type", "content", "source_line"),
     *_COMPILED,
+    *PROMPT,
 )
 """The columns of the calls table that the replay and its evidence read, ``content`` if kept."""
 
@@ -121,7 +124,11 @@ class CacheTrace:
 
 
 def compile_trace(
-    calls: CallsTable, rules: CacheRules, models: npt.NDArray[np.object_], given: CacheParameters
+    calls: CallsTable,
+    rules: CacheRules,
+    models: npt.NDArray[np.object_],
+    given: CacheParameters,
+    prompts: PromptBlocks | None = None,
 ) -> CacheTrace:
     """Compile calls that have a start time and blocks.
 
@@ -130,33 +137,39 @@ def compile_trace(
         rules: minimum cacheable lengths.
         models: the model each call is replayed as.
         given: overrides of minimum and visibility.
+        prompts: of the whole log, where they are not in ``calls``.
 
     Raises:
         LlmopsError: ``cache-unknown-minimum``, ``calls-contradiction``.
     """
     start = microseconds(calls, "start_time")
+    row = calls.index.to_numpy(dtype=np.int64)
+    if prompts is None:
+        prompts, at = PromptBlocks.of(calls), np.arange(len(row))
+    else:
+        at = row
     if (start[1:] < start[:-1]).any():
         order = np.argsort(start, kind="stable")
         calls, models, start = calls[list(_COMPILED)].iloc[order], models[order], start[order]
-    blocks = block_trace(calls)
+        row, at = row[order], at[order]
+    blocks = prompts.of_rows(at)
     codes, names = pd.factorize(models)
-    domain, _ = _codes(calls, "isolation_domain")
-    scope, _ = pd.factorize(domain * len(names) + codes)
-    prefix = _prefixes(blocks.hashes)
-    blocks = replace(blocks, hashes=blocks.hashes[:0])  # most of it, and of no more use
-    node = _scoped(prefix, scope.astype(np.int64), blocks.offsets)
+    domain, _ = coded(calls, "isolation_domain")
+    scope, _ = pd.factorize(domain.astype(np.int64) * len(names) + codes)
+    scope = narrow(scope)
+    node = _scoped(blocks.prefix, scope, blocks.offsets)
     return CacheTrace(
-        row=calls.index.to_numpy(dtype=np.int64),
+        row=narrow(row),
         start_us=start,
-        begins_us=start + _wait(calls, given),
-        minimum=rules.minimum_tokens(names, given.minimum_tokens)[codes],
+        begins_us=_begins(start, calls, given),
+        minimum=narrow(rules.minimum_tokens(names, given.minimum_tokens))[codes],
         automatic=numbers(calls, "automatic_cache", 0).astype(np.uint8),
-        conversation=_conversations(calls, blocks, node),
-        scope=scope.astype(np.int64),
-        domain=domain,
+        conversation=narrow(_conversations(calls, blocks, node)),
+        scope=scope,
+        domain=narrow(domain),
         offsets=blocks.offsets,
         node=node,
-        prefix=prefix,
+        prefix=blocks.prefix,
         depth_tokens=_depths(blocks),
         kind=blocks.kinds,
         marker=blocks.markers,
@@ -177,9 +190,8 @@ def numbers(calls: CallsTable, name: str, missing: float) -> npt.NDArray[np.floa
 
 def texts(calls: CallsTable, name: str) -> npt.NDArray[np.object_]:
     """A text column with nulls as empty strings; the same text is the same object."""
-    found = _coded(calls, name)
-    words = found.dictionary.to_numpy(zero_copy_only=False).astype(object)
-    return words[found.indices.to_numpy()]
+    codes, words = coded(calls, name)
+    return words.to_numpy(zero_copy_only=False).astype(object)[codes]
 
 
 def names_that(names: npt.NDArray[np.object_], fit: Callable[[str], bool]) -> Mask:
@@ -190,24 +202,31 @@ def names_that(names: npt.NDArray[np.object_], fit: Callable[[str], bool]) -> Ma
 
 def rows_of(calls: CallsTable, rows: Ints) -> CallsTable:
     """Some calls without their prompts, which are most of a table; no copy where it is all."""
-    plain = calls.drop(columns=[name for name in _PROMPT if name in calls.columns])
+    plain = calls.drop(columns=[name for name in PROMPT if name in calls.columns])
     whole = len(rows) == len(calls) and bool((rows == np.arange(len(calls))).all())
     return plain if whole else plain.iloc[rows]
 
 
-def _codes(calls: CallsTable, name: str) -> tuple[Ints, pa.Array]:
+def coded(calls: CallsTable, name: str) -> tuple[Ints, pa.Array]:
     """A text column as numbers by first appearance, null as the empty text, and the texts."""
-    found = _coded(calls, name)
-    return found.indices.to_numpy().astype(np.int64), found.dictionary
-
-
-def _coded(calls: CallsTable, name: str) -> pa.DictionaryArray:
-    """A text column with nulls as empty texts, its dictionary in order of first appearance."""
     array = pa.array(calls[name])
     chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+    if chunks and pa.types.is_dictionary(chunks[0].type):
+        return _recoded(pa.chunked_array(chunks).unify_dictionaries().chunks)
     # One by one: only the codes of a whole column are ever in one piece.
     plain = [chunk.cast(pa.string()).fill_null("") for chunk in chunks]
-    return pa.chunked_array(plain, pa.string()).dictionary_encode().combine_chunks()
+    found = pa.chunked_array(plain, pa.string()).dictionary_encode().combine_chunks()
+    return found.indices.to_numpy(), found.dictionary
+
+
+def _recoded(chunks: list[pa.DictionaryArray]) -> tuple[Ints, pa.Array]:
+    """As :func:`coded`, of codes that all have the same dictionary."""
+    words = chunks[0].dictionary.cast(pa.string())
+    if (empty := words.index("").as_py()) < 0:
+        empty, words = len(words), pa.concat_arrays([words, pa.array([""])])
+    codes = [chunk.indices.fill_null(empty).to_numpy() for chunk in chunks]
+    code, first = by_first_appearance(joined := np.concatenate(codes))
+    return code, words.take(pa.array(joined[first]))
 
 
 def first_true(mask: npt.NDArray[np.bool_], offsets: Ints) -> Ints:
@@ -218,44 +237,42 @@ def first_true(mask: npt.NDArray[np.bool_], offsets: Ints) -> Ints:
     return np.where(inside < offsets[1:], inside, -1)
 
 
-def _wait(calls: CallsTable, given: CacheParameters) -> Ints:
+def _begins(start: Ints, calls: CallsTable, given: CacheParameters) -> Ints:
     # The response begins at its first token; without that time, no later than its end.
-    first, whole = (numbers(calls, name, np.nan) for name in ("ttft_s", "duration_s"))
+    if all(calls[name].isna().all() for name in _TIMES):
+        return start + int(np.rint(given.visible_after_s * 1e6))
+    first, whole = (numbers(calls, name, np.nan) for name in _TIMES)
     known = np.where(np.isnan(first), whole, first)
-    return np.rint(np.where(np.isnan(known), given.visible_after_s, known) * 1e6).astype(np.int64)
-
-
-def _prefixes(hashes: npt.NDArray[np.uint64]) -> Ints:
-    code, names = pd.factorize(hashes[:, 0])
-    half = np.zeros(len(names), np.uint64)
-    half[code] = hashes[:, 1]
-    if not (half[code] == hashes[:, 1]).all():
-        # Two prefixes share 64 of their 128 bits: count them apart, the slow way.
-        code = np.unique(hashes, axis=0, return_inverse=True)[1].reshape(-1)
-    return code.astype(np.int64, copy=False)
+    wait = np.rint(np.where(np.isnan(known), given.visible_after_s, known) * 1e6).astype(np.int64)
+    return start + wait
 
 
 def _scoped(prefix: Ints, scope: Ints, offsets: Ints) -> Ints:
     if not scope.size or scope.max() == 0:
         return prefix
-    of_block = np.repeat(scope, np.diff(offsets))
+    of_block = np.repeat(scope, np.diff(offsets)).astype(np.int64)
     code, _ = pd.factorize(of_block * (int(prefix.max()) + 1) + prefix)
-    return code.astype(np.int64)
+    return code.astype(np.int32)
 
 
-def _depths(blocks: BlockTrace) -> Ints:
-    total = np.cumsum(blocks.tokens)
-    before = np.concatenate([np.zeros(1, np.int64), total])[blocks.offsets[:-1]]
-    return total - np.repeat(before, np.diff(blocks.offsets))
+def _depths(blocks: PromptBlocks) -> Ints:
+    begins = blocks.offsets[:-1]
+    totals = np.add.reduceat(blocks.tokens, begins, dtype=np.int64) if len(begins) else begins
+    # Running sums of 32 bits may run over; what lies between two of them is right even so.
+    fits = totals.max(initial=0) <= np.iinfo(np.int32).max
+    depth: Ints = np.cumsum(blocks.tokens, dtype=np.int32 if fits else np.int64)
+    before = np.where(begins > 0, depth[begins - 1], 0) if len(depth) else depth
+    depth -= np.repeat(before, np.diff(blocks.offsets))
+    return depth
 
 
-def _conversations(calls: CallsTable, blocks: BlockTrace, node: Ints) -> Ints:
+def _conversations(calls: CallsTable, blocks: PromptBlocks, node: Ints) -> Ints:
     # Without an id, calls with the same prompt up to the first user block are one conversation.
-    code, names = _codes(calls, "conversation_id")
+    code, names = coded(calls, "conversation_id")
     empty = names.index("").as_py()
     if empty < 0:
         return code
     user = first_true(blocks.kinds == BlockKind.USER, blocks.offsets)
     opening = np.where(user >= 0, user, blocks.offsets[1:] - 1)
     keys = np.where(code == empty, len(names) + node[opening], code)
-    return pd.factorize(keys)[0].astype(np.int64)
+    return by_first_appearance(keys)[0]

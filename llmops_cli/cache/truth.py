@@ -17,7 +17,7 @@ from llmops_cli.stats.intervals import wilson
 
 __all__ = ["OUTCOMES", "Evictions", "Truth", "compare", "evicted", "saving_range"]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 

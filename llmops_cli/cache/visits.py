@@ -9,12 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Clock", "Ints", "Mask", "Visits", "last_of", "order_visits", "runs", "segments"]
+__all__ = [
+    "Clock",
+    "Ints",
+    "Mask",
+    "Visits",
+    "last_of",
+    "narrow",
+    "order_visits",
+    "runs",
+    "segments",
+]
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger]
 Mask = npt.NDArray[np.bool_]
 
 _RADIX = 1 << 16
+_WIDEST = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,14 +45,14 @@ class Visits:
 
 def order_visits(node: Ints, offsets: Ints) -> Visits:
     """Sort the blocks of calls that come in order of time."""
-    call = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    by_node = np.argsort(node, kind="stable")
+    call = np.repeat(narrow(np.arange(len(offsets) - 1)), np.diff(offsets))
+    by_node = narrow(np.argsort(node, kind="stable"))
     level = (np.arange(len(node)) - offsets[call])[by_node]
     most = int(level.max(initial=0))
     falling = most - level
     # Sixteen bits are sorted by radix, several times faster; no real prompt has more blocks.
-    narrow = falling.astype(np.uint16) if most < _RADIX else falling
-    order = np.argsort(narrow, kind="stable")
+    short = falling.astype(np.uint16) if most < _RADIX else falling
+    order = np.argsort(short, kind="stable")
     counts = np.bincount(falling, minlength=most + 1)
     levels = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int64)
     return Visits(call, by_node, by_node[order], levels)
@@ -88,6 +99,12 @@ class Clock:
         earliest = np.minimum.accumulate(self.begins[call] - shift) + shift
         before = np.append([self.moments], earliest[:-1])
         return ~new & (before < self.sees[call])
+
+
+def narrow(values: Ints) -> Ints:
+    """The same numbers in half the bytes, where none of them is too large; none is negative."""
+    fits = values.dtype != np.int32 and values.max(initial=0) <= _WIDEST
+    return values.astype(np.int32) if fits else values
 
 
 def last_of(mask: Mask, offsets: Ints) -> Ints:

@@ -186,7 +186,7 @@ def cache_estimate(
     the saving reaches --min-saving. With --semantic another question: which calls a cache of
     answers would serve, and how many of them wrongly.
     """
-    from llmops_cli.cache import NEEDED, CacheParameters, semantic_estimate
+    from llmops_cli.cache import NEEDED, CacheParameters, PromptCollector, semantic_estimate
     from llmops_cli.cache import cache_estimate as estimate
     from llmops_cli.cache.providers import asked_for
 
@@ -219,9 +219,12 @@ def cache_estimate(
         seed=shared.seed,
     )
     asked_for(parameters.providers, parameters.assume)  # refused before the log is read
-    traffic = read_logs(paths, logs, shared, keep_content=keep_content, columns=NEEDED)
+    prompts = PromptCollector()
+    traffic = read_logs(
+        paths, logs, shared, keep_content=keep_content, columns=NEEDED, each=prompts.take
+    )
     report = estimate(
-        traffic.calls,
+        prompts.compact(traffic.calls),
         parameters,
         jobs=shared.jobs,
         inputs=traffic.files,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
 from llmops_cli.cli.options import Shared
+from llmops_cli.cli.text_file import text_of
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Finding
 
@@ -61,7 +62,7 @@ def read_state(path: Path | None, plan: "Plan") -> "State":
 
     if path is None or not path.exists():
         return State(fingerprint(plan))
-    return from_json(_text(path), plan, source=str(path))
+    return from_json(text_of(path, "sums-unreadable"), plan, source=str(path))
 
 
 def moment_of(text: str | None, option: str) -> str:
@@ -91,7 +92,7 @@ def _sums(paths: Sequence[str], how: Reading) -> "Seen":
 
     seen = Observed()
     for path in paths:
-        text = _text(Path(path))
+        text = text_of(Path(path), "sums-unreadable")
         if looks_like_prometheus(text):
             seen += read_query(text, how.plan, source=path)
         else:
@@ -122,16 +123,3 @@ def _others(count: int, column: str) -> tuple[Finding, ...]:
             count=count,
         ),
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise LlmopsError(
-            "sums-unreadable",
-            f"it cannot be read: {reason}",
-            file=str(path),
-            exit_code=ExitCode.BAD_INPUT,
-        ) from error

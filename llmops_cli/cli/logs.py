@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,8 @@ from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Finding
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from llmops_cli.traffic import BadRow, Options, Traffic
 
 __all__ = ["HASH_KEY", "Logs", "bad_row_findings", "read_logs", "say_bad_rows"]
@@ -139,6 +141,7 @@ def read_logs(
     *,
     keep_content: bool = False,
     columns: Collection[str] | None = None,
+    each: "Callable[[pa.Table], pa.Table] | None" = None,
 ) -> "Traffic":
     """Read logs into calls, or some columns of them; rows that cannot be read are said on stderr.
 
@@ -150,7 +153,9 @@ def read_logs(
     return_memory()
     options = logs.options(shared, keep_content=keep_content)
     with progress(shared, paths) as advance:
-        traffic = read_traffic(paths, options, jobs=shared.jobs, advance=advance, columns=columns)
+        traffic = read_traffic(
+            paths, options, jobs=shared.jobs, advance=advance, columns=columns, each=each
+        )
     say_bad_rows(traffic.bad_rows, shared)
     return traffic
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.cli.text_file import text_of
+from llmops_cli.errors import LlmopsError
 
 if TYPE_CHECKING:
     from llmops_cli.rollout.numbers import Numbers
@@ -35,17 +36,10 @@ def read_numbers(given: Sequence[str]) -> "Numbers":
 def _file(path: Path) -> Mapping[str, Any]:
     import yaml
 
+    hint = "--numbers requests_per_day=50000, or a YAML or JSON file of such pairs"
+    text = text_of(path, "numbers-unreadable", hint=hint)
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise LlmopsError(
-            "numbers-unreadable",
-            f"it cannot be read: {reason}",
-            hint="--numbers requests_per_day=50000, or a YAML or JSON file of such pairs",
-            file=str(path),
-            exit_code=ExitCode.BAD_INPUT,
-        ) from error
+        found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise _no_table(path) from error
     if not isinstance(found, dict):

@@ -8,6 +8,7 @@ import typer
 from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
 from llmops_cli.cli.options import Shared, command
 from llmops_cli.cli.show import finish
+from llmops_cli.cli.text_file import text_of
 from llmops_cli.errors import ExitCode, LlmopsError
 
 __all__ = ["register", "rollout_lint"]
@@ -65,7 +66,9 @@ def rollout_lint(
         seed=shared.seed,
         max_false_rollback=max_false_rollback,
     )
-    known = read_manifest(_text(manifest), source=str(manifest), waits_s=_seconds(step_hours))
+    known = read_manifest(
+        text_of(manifest, "manifest-unreadable"), source=str(manifest), waits_s=_seconds(step_hours)
+    )
     traffic = read_logs(paths, logs, shared)
     inputs = (str(manifest), *traffic.files)
     findings = bad_row_findings(traffic.bad_rows)
@@ -80,19 +83,6 @@ def _seconds(hours: float) -> float:
         f"--step-hours {hours:g} does not lie between 0 and {_MOST_HOURS:,}",
         exit_code=ExitCode.USAGE,
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise LlmopsError(
-            "manifest-unreadable",
-            f"it cannot be read: {reason}",
-            file=str(path),
-            exit_code=ExitCode.BAD_INPUT,
-        ) from error
 
 
 def register(app: typer.Typer) -> None:

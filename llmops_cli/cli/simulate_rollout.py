@@ -9,6 +9,7 @@ import typer
 from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, command
 from llmops_cli.cli.show import finish
+from llmops_cli.cli.text_file import text_of
 from llmops_cli.errors import ExitCode, LlmopsError
 
 if TYPE_CHECKING:
@@ -179,13 +180,7 @@ def read_plan(path: Path) -> "Plan":
     """
     from llmops_cli.rollout.document import from_yaml
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise LlmopsError(
-            "plan-unreadable", f"the plan cannot be read: {reason}", file=str(path)
-        ) from error
+    text = text_of(path, "plan-unreadable", "the plan")
     return from_yaml(text, source=str(path))
 
 

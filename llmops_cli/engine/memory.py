@@ -2,7 +2,7 @@
 
 import os
 
-__all__ = ["return_memory"]
+__all__ = ["return_memory", "return_unused"]
 
 _VARIABLE = "ARROW_DEFAULT_MEMORY_POOL"
 
@@ -18,3 +18,10 @@ def return_memory() -> None:
     import pyarrow as pa  # noqa: PLC0415 - takes its time
 
     pa.set_memory_pool(pa.system_memory_pool())
+
+
+def return_unused() -> None:
+    """Give back to the system what Arrow and numpy no longer use."""
+    import pyarrow as pa  # noqa: PLC0415 - takes its time
+
+    pa.default_memory_pool().release_unused()

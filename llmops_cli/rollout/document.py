@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from llmops_cli.documents import document
 from llmops_cli.errors import LlmopsError
 from llmops_cli.rollout.document_faults import faults
 from llmops_cli.rollout.model import SCHEMA, Plan
@@ -62,26 +63,8 @@ def from_yaml(text: str, *, source: str = "the plan") -> Plan:
         LlmopsError: ``plan-not-yaml``, ``plan-schema-unknown``, ``plan-invalid`` with the
             field, ``plan-stages``.
     """
-    import yaml  # noqa: PLC0415 - as above
-
-    try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise LlmopsError(
-            "plan-not-yaml",
-            "this is not YAML",
-            file=source,
-            line=mark.line + 1 if mark else None,
-        ) from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise LlmopsError(
-            "plan-schema-unknown",
-            f"it does not begin with 'schema: {SCHEMA}'",
-            hint="write the plan again with llmops plan-rollout -o",
-            file=source,
-            field="schema",
-        )
+    again = "write the plan again with llmops plan-rollout -o"
+    found = document(text, SCHEMA, prefix="plan", source=source, hint=again)
     return _plan(found, source)
 
 

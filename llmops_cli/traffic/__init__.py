@@ -108,6 +108,7 @@ def read_traffic(
     jobs: int = 1,
     advance: Callable[[int], None] | None = None,
     columns: Collection[str] | None = None,
+    each: Callable[["pa.Table"], "pa.Table"] | None = None,
 ) -> Traffic:
     """Read logs into one calls table; with ``options.spans``, spans into the table beside it.
 
@@ -118,6 +119,7 @@ def read_traffic(
         advance: told how many bytes have been read since it was last told.
         columns: those of the calls that are wanted, in as little memory as they take: texts
             that repeat are codes (Arrow dictionaries). All of them, as declared, where absent.
+        each: what becomes of every table of calls as it comes, before ``columns`` are chosen.
 
     Raises:
         LlmopsError: as :class:`Reading` and :meth:`Reading.tables`; a log without calls is no
@@ -125,7 +127,7 @@ def read_traffic(
     """
     from llmops_cli.traffic.reading import Reading  # noqa: PLC0415 - on first use
 
-    return _whole(Reading(paths, options, jobs=jobs, advance=advance), columns)
+    return _whole(Reading(paths, options, jobs=jobs, advance=advance), columns, each)
 
 
 def read_telemetry(
@@ -150,13 +152,17 @@ def read_telemetry(
     return _whole(Reading(paths, replace(options or Options(), spans=True), jobs=jobs))
 
 
-def _whole(reading: "Reading", columns: Collection[str] | None = None) -> Traffic:
+def _whole(
+    reading: "Reading",
+    columns: Collection[str] | None = None,
+    each: Callable[["pa.Table"], "pa.Table"] | None = None,
+) -> Traffic:
     import pyarrow as pa  # noqa: PLC0415 - on first use
 
     from llmops_cli.calls import from_arrow  # noqa: PLC0415
     from llmops_cli.spans import spans_from_arrow, spans_schema  # noqa: PLC0415
 
-    calls = from_arrow(_calls(reading, columns))
+    calls = from_arrow(_calls(reading, columns, each))
     spans = None
     if reading.options.spans:
         spans = spans_from_arrow(pa.concat_tables([spans_schema().empty_table(), *reading.spans]))
@@ -172,7 +178,11 @@ def _whole(reading: "Reading", columns: Collection[str] | None = None) -> Traffi
     )
 
 
-def _calls(reading: "Reading", columns: Collection[str] | None) -> "pa.Table":
+def _calls(
+    reading: "Reading",
+    columns: Collection[str] | None,
+    each: Callable[["pa.Table"], "pa.Table"] | None,
+) -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415 - on first use
 
     from llmops_cli.calls import arrow_schema  # noqa: PLC0415
@@ -182,7 +192,9 @@ def _calls(reading: "Reading", columns: Collection[str] | None) -> "pa.Table":
     schema = arrow_schema()
     schema = schema.append(CONTENT) if reading.options.keep_content else schema
     tables = chain([schema.empty_table()], reading.tables())
+    tables = tables if each is None else map(each, tables)
     if columns is None:
         return in_one_piece(pa.concat_tables(tables))
     # Batches stay apart: put together they would leave holes in memory as long as they were.
-    return pa.concat_tables(narrowed(each, columns) for each in tables).unify_dictionaries()
+    parts = [narrowed(table, columns) for table in tables]
+    return pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()

@@ -265,7 +265,9 @@ def apportion(
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
     base, whole = ends[offsets[:-1]], ends[offsets[1:]] - ends[offsets[:-1]]
     scale = np.repeat(totals / np.maximum(whole, 1), counts)
-    before = np.repeat(base, counts)
-    upper = np.rint((ends[1:] - before) * scale).astype(np.int64)
-    lower = np.rint((ends[:-1] - before) * scale).astype(np.int64)
+    upper = np.rint((ends[1:] - np.repeat(base, counts)) * scale).astype(np.int64)
+    # What comes before a block is what the one before it reaches up to, and nothing for the first.
+    lower = np.zeros(len(upper), np.int64)
+    lower[1:] = upper[:-1]
+    lower[offsets[:-1][counts > 0]] = 0
     return upper - lower

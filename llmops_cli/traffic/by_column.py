@@ -179,7 +179,8 @@ class _Templates:
             return left, []
         columns, simple = filled(self._layout, known, marked, found, whole, self._key)
         chosen, rows = _those(columns, simple)
-        others = np.setdiff1d(left, found.rows, assume_unique=True)
+        all_of_them = len(found.rows) == len(left)
+        others = left[:0] if all_of_them else np.setdiff1d(left, found.rows, assume_unique=True)
         return others, [(chosen, found.rows[rows])] if len(rows) else []
 
 

@@ -3,9 +3,11 @@
 The hashes are those of :mod:`blocks`: of each text, chained to what stands before it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,8 @@ from llmops_cli.traffic.prompts import Block
 from llmops_cli.traffic.table import block_tokens
 
 __all__ = ["Blocks", "prompt_columns", "prompts_of"]
+
+Bytes = npt.NDArray[np.uint8]
 
 _FEW = 4
 """So many times fewer texts than lines, and each is chained once."""
@@ -44,7 +48,7 @@ class Blocks:
 
 def prompts_of(
     blocks: Sequence[tuple[bytes | int, Block]],
-    texts: Mapping[int, list[bytes]],
+    texts: Mapping[int, tuple[list[bytes], npt.NDArray[np.int64]]],
     lines: int,
     key: bytes,
 ) -> Blocks:
@@ -52,12 +56,12 @@ def prompts_of(
 
     Args:
         blocks: with a digest each, or the number of the text that makes it.
-        texts: of each line, by that number.
+        texts: of each line, and how long they are, by that number.
         lines: how many.
         key: as ``key_of`` of :mod:`blocks`.
     """
-    chain, hashes = _Chain(key), list[list[bytes]]()
-    before: list[bytes] | bytes = b""
+    chain, hashes = _Chain(key), list[Bytes]()
+    before = _Known(np.zeros(lines, np.int64), [b""])
     sizes = np.empty((lines, len(blocks)), np.int64)
     for at, (made, block) in enumerate(blocks):
         kind = bytes([block[2]])
@@ -65,17 +69,31 @@ def prompts_of(
             before = chain.onto(before, kind, made)
             sizes[:, at] = block[1]
         else:
-            before = chain.texts(before, kind, texts[made])
-            sizes[:, at] = np.fromiter(map(len, texts[made]), np.int64, lines)
-        hashes.append([before] * lines if isinstance(before, bytes) else before)
-    return Blocks(_side_by_side(hashes, lines), sizes, [block for _, block in blocks])
+            said, sizes[:, at] = texts[made]
+            before = chain.texts(before, kind, said)
+        hashes.append(before.of_lines())
+    together = np.stack(hashes, axis=1).tobytes() if hashes else b""
+    return Blocks(together, sizes, [block for _, block in blocks])
 
 
-def _side_by_side(hashes: list[list[bytes]], lines: int) -> bytes:
-    if not hashes:
-        return b""
-    found = [np.frombuffer(b"".join(each), np.uint8).reshape(lines, HASH_BYTES) for each in hashes]
-    return np.stack(found, axis=1).tobytes()
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    # The distinct hashes at one place of all lines, and which of them each line has; without the
+    # latter each line has its own.
+    which: npt.NDArray[np.int64] | None
+    hashes: list[bytes]
+
+    def of_lines(self) -> Bytes:
+        found = np.frombuffer(b"".join(self.hashes), np.uint8).reshape(-1, HASH_BYTES)
+        return found if self.which is None else found[self.which]
+
+    def spread(self, values: list[Any]) -> Iterable[Any]:
+        """A value for each line out of one for each distinct hash."""
+        if self.which is None:
+            return values
+        if len(values) == 1:
+            return repeat(values[0], len(self.which))
+        return map(values.__getitem__, self.which.tolist())
 
 
 class _Chain:
@@ -84,45 +102,36 @@ class _Chain:
         self._start = blake2b(digest_size=HASH_BYTES, key=key)
         self._text = blake2b(b"t", digest_size=HASH_BYTES)
 
-    def onto(self, before: list[bytes] | bytes, kind: bytes, digest: bytes) -> list[bytes] | bytes:
+    def onto(self, before: _Known, kind: bytes, digest: bytes) -> _Known:
         """The same block behind each prompt."""
-        if isinstance(before, bytes):
-            return self._next(before + kind + digest)
-        known = {each: self._next(each + kind + digest) for each in set(before)}
-        return [known[each] for each in before]
+        hashes = [self._opened(each, kind + digest).digest() for each in before.hashes]
+        return _Known(before.which, hashes)
 
-    def texts(self, before: list[bytes] | bytes, kind: bytes, texts: list[bytes]) -> list[bytes]:
+    def texts(self, before: _Known, kind: bytes, texts: list[bytes]) -> _Known:
         """A text behind each prompt."""
-        if isinstance(before, bytes):
-            distinct = set(texts)
+        opened = [self._opened(each, kind) for each in before.hashes]
+        if len(opened) == 1:
+            distinct = list(dict.fromkeys(texts))
             if len(distinct) * _FEW < len(texts):
-                one = dict(zip(distinct, self._each(before, kind, list(distinct)), strict=True))
-                return list(map(one.__getitem__, texts))
-        return self._each(before, kind, texts)
+                number = dict(zip(distinct, range(len(distinct)), strict=True))
+                which = np.fromiter(map(number.__getitem__, texts), np.int64, len(texts))
+                return _Known(which, self._each(repeat(opened[0], len(distinct)), distinct))
+        return _Known(None, self._each(before.spread(opened), texts))
 
-    def _each(self, before: list[bytes] | bytes, kind: bytes, texts: list[bytes]) -> list[bytes]:
-        if isinstance(before, bytes):
-            opened = repeat(self._opened(before, kind), len(texts))
-        else:
-            known = {each: self._opened(each, kind) for each in set(before)}
-            opened = map(known.__getitem__, before)
+    def _each(self, opened: "Iterable[blake2b]", texts: list[bytes]) -> list[bytes]:
         found, text_copy = list[bytes](), self._text.copy
+        add = found.append
         for begun, text in zip(opened, texts, strict=True):
             of_text, chained = text_copy(), begun.copy()
             of_text.update(text)
             chained.update(of_text.digest())
-            found.append(chained.digest())
+            add(chained.digest())
         return found
 
     def _opened(self, before: bytes, kind: bytes) -> "blake2b":
         found = self._start.copy()
         found.update(before + kind)
         return found
-
-    def _next(self, data: bytes) -> bytes:
-        found = self._start.copy()
-        found.update(data)
-        return found.digest()
 
 
 def prompt_columns(blocks: Blocks, counted: Mapping[str, pa.Array]) -> dict[str, pa.Array]:

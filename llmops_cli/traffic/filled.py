@@ -46,10 +46,11 @@ def filled(
         The columns that they fill, with a value for every line, and which lines are simple.
     """
     lines = Values(marked, found, whole, np.ones(len(found.rows), np.bool_))
-    columns, texts = _constant(template, len(lines)), dict[int, list[bytes]]()
+    columns, texts = _constant(template, len(lines)), dict[int, tuple[list[bytes], Ints]]()
     for at, value in enumerate(template.values):
         if value.use == Use.PROMPT:
-            texts[at] = lines.texts(at)
+            said = lines.texts(at)
+            texts[at] = said, lines.sizes(at, said)
         elif value.use != Use.COUNT:
             columns |= _column(lines, at, value)
     counted = _counted(layout, template, lines)

@@ -3,10 +3,13 @@
 # pyright: reportAttributeAccessIssue=false
 
 from collections.abc import Collection
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc  # its functions are made at import, unseen by type checkers
 
 from llmops_cli.calls import COLUMNS, HASH_BYTES, fixed_width
+from llmops_cli.traffic.table import zeros
 
 __all__ = ["in_one_piece", "narrowed"]
 
@@ -15,10 +18,16 @@ _OWN = {"call_id", "trace_id", "span_id", "conversation_id", "user_id"}
 _REPEATED = {each.name for each in COLUMNS if pa.types.is_string(each.type)} - _OWN
 _HASHES = pa.list_(pa.binary(HASH_BYTES))
 _CODES = pa.dictionary(pa.int32(), pa.string())
+_SMALL = 1 << 27
+"""Whole numbers up to here take half the bytes; a dozen of them still add up to no more than 32
+bits hold."""
 
 
 def narrowed(table: pa.Table, columns: Collection[str]) -> pa.Table:
-    """Some columns of a calls table, texts that repeat as codes, hashes without their lengths.
+    """Some columns of a calls table, each in as few bytes as it needs.
+
+    Texts that repeat are codes, hashes have no lengths, whole numbers may have 32 bits; what is
+    the same in all rows takes next to nothing.
 
     Raises:
         LlmopsError: ``calls-bad-column`` for a block hash that is none.
@@ -26,10 +35,42 @@ def narrowed(table: pa.Table, columns: Collection[str]) -> pa.Table:
     found = table.select([name for name in table.schema.names if name in columns])
     for at, name in enumerate(found.schema.names):
         if name in _REPEATED:
-            found = found.set_column(at, name, found[name].cast(_CODES))
+            found = found.set_column(at, name, _coded(found[name]))
         elif name == "block_hashes":
             found = found.set_column(at, name, fixed_width(found[name], _HASHES))
+        elif found[name].type == pa.int64():
+            found = found.set_column(at, name, _whole(found[name]))
+        elif found[name].type == pa.float64() and found[name].null_count == len(found):
+            found = found.set_column(at, name, _nothing(pa.float64(), len(found)))
     return found
+
+
+def _coded(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - an array, chunked or not
+    rows = len(column)
+    if column.null_count == rows:
+        return _same(rows, None)
+    coded = column.cast(_CODES).unify_dictionaries()
+    words = coded.chunk(0).dictionary
+    return _same(rows, words[0]) if len(words) == 1 and not column.null_count else coded
+
+
+def _same(rows: int, word: pa.Scalar | None) -> pa.DictionaryArray:
+    """A column of codes that says the same all along, or nothing."""
+    words = pa.array([] if word is None else [word], pa.string())
+    buffers = [zeros(rows) if word is None else None, zeros(rows)]
+    return pa.DictionaryArray.from_buffers(_CODES, rows, buffers, words)
+
+
+def _whole(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - an array, chunked or not
+    if column.null_count == len(column):
+        return _nothing(pa.int32(), len(column))
+    ends = pc.min_max(column).as_py()
+    fits = ends["min"] >= -_SMALL and ends["max"] <= _SMALL
+    return column.cast(pa.int32()) if fits else column
+
+
+def _nothing(kind: pa.DataType, rows: int) -> pa.Array:
+    return pa.Array.from_buffers(kind, rows, [zeros(rows), zeros(rows)])
 
 
 def in_one_piece(table: pa.Table) -> pa.Table:

@@ -21,6 +21,7 @@ from llmops_cli.traffic.refusals import REFUSALS, bad_row
 from llmops_cli.traffic.rows import Calls, Found, Place, Skipped
 from llmops_cli.traffic.sniff import FORMATS
 from llmops_cli.traffic.table import Role, StagedRow, TableBuilder
+from llmops_cli.traffic.values import repeated
 
 if TYPE_CHECKING:
     from llmops_cli.traffic.json_lines import Options
@@ -95,7 +96,7 @@ class RowSink:
 
     def add_columns(self, columns: dict[str, pa.Array], lines: Rows, name: str) -> None:
         """Rows of the format ``name``, each of a line of its own, that are columns already."""
-        columns["source_file"] = pa.repeat(self.file, len(lines))
+        columns["source_file"] = repeated(self.file, pa.string(), len(lines))
         columns["source_line"] = pa.array(lines)
         (self._staged if FORMATS[name].STAGED else self._whole).extend(columns)
         self.formats[name] += len(lines)

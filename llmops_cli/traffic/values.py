@@ -67,6 +67,12 @@ class Values:
             found[line] = self._resolved(found[line], line)
         return found
 
+    def sizes(self, at: int, texts: list[bytes]) -> Ints:
+        """How long the texts of one value are, as :meth:`texts` gave them."""
+        if self._escaped(at):
+            return np.fromiter(map(len, texts), np.int64, len(texts))
+        return self.found.ends[at] - self.found.begins[at]
+
     def strings(self, at: int) -> pa.Array:
         """As :meth:`texts`, as Arrow has them."""
         if self._escaped(at):
@@ -75,12 +81,16 @@ class Values:
         sizes = ends - begins
         self.simple &= sizes > 0
         first = self.whole[begins[0] : ends[0]]
-        if (sizes == len(first)).all() and stands(self.marked, ends, first).all():
+        equal = bool((sizes == len(first)).all())
+        if equal and stands(self.marked, ends, first).all():
             return repeated(first.decode(), pa.string(), len(self))
         offsets = np.zeros(len(self) + 1, np.int32)
         np.cumsum(sizes, out=offsets[1:])
-        places = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], sizes)
-        data = self.marked.data[places]
+        if equal and len(first):
+            data = self.marked.texts(begins, len(first))
+        else:
+            places = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], sizes)
+            data = self.marked.data[places]
         return pa.StringArray.from_buffers(len(self), pa.py_buffer(offsets), pa.py_buffer(data))
 
     def check(self, at: int, *, is_text: bool) -> None:

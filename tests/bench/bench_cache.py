@@ -25,9 +25,10 @@ import numpy as np
 from bench_ingest import WORDS, write_log
 
 from llmops_cli.cache.bounds import lower_bounds
-from llmops_cli.cache.kernel import replay_plan, whole
+from llmops_cli.cache.kernel import replay, replay_plan, whole
 from llmops_cli.cache.model import POLICIES, CacheParameters
 from llmops_cli.cache.policies import plan
+from llmops_cli.cache.prompt_blocks import PromptCollector
 from llmops_cli.cache.providers import under_rules
 from llmops_cli.cache.rules import load_rules, provider_names, provider_rules
 from llmops_cli.cache.trace import NEEDED, CacheTrace, compile_trace, texts
@@ -126,16 +127,17 @@ def busier_seconds(work: Callable[[], object], runs: int = RUNS) -> float:
 def compiled(path: Path, jobs: int = 1) -> CacheTrace:
     """A log as the replay takes it, read as the command reads it."""
     return_memory()
-    calls = read_traffic([path], Options(), jobs=jobs, columns=NEEDED).calls
-    models = texts(calls, "request_model")
-    return compile_trace(calls, load_rules(), models, CacheParameters(minimum_tokens=1024))
+    prompts, given = PromptCollector(), CacheParameters(minimum_tokens=1024)
+    read = read_traffic([path], Options(), jobs=jobs, columns=NEEDED, each=prompts.take)
+    models = texts(read.calls, "request_model")
+    return compile_trace(read.calls, load_rules(), models, given, prompts.finish())
 
 
 def end_to_end(path: Path, jobs: int = 1) -> None:
     """Read, compile, and replay the logged markers."""
     trace = compiled(path, jobs)
     logged = plan(trace, "as-logged", load_rules())
-    replay_plan(whole(trace, {}), logged, trace.visits)
+    replay(whole(trace, {"as-logged": logged}))
 
 
 def compare(path: Path) -> None:

@@ -77,3 +77,30 @@ def test_one_piece_is_the_same_table() -> None:
     whole = in_one_piece(pa.concat_tables([part, part.slice(1)]))
     assert whole.equals(pa.concat_tables([part, part.slice(1)]))
     assert all(column.num_chunks == 1 for column in whole.columns)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1, None, 1 << 27], pa.int32()),
+        ([1, None, (1 << 27) + 1], pa.int64()),
+        ([-(1 << 40), 5], pa.int64()),
+        ([None, None], pa.int32()),
+    ],
+)
+def test_whole_numbers_take_half_the_bytes_only_where_all_of_them_are_small(
+    values: list[int | None], kind: pa.DataType
+) -> None:
+    found = narrowed(pa.table({"input_tokens": pa.array(values, pa.int64())}), {"input_tokens"})
+    assert found["input_tokens"].type == kind
+    assert found["input_tokens"].to_pylist() == values
+
+
+@pytest.mark.parametrize("word", ["claude-opus-5", None])
+def test_a_text_that_is_the_same_in_all_rows_takes_the_memory_of_none(word: str | None) -> None:
+    rows = 10_000
+    table = pa.table({"request_model": pa.array([word] * rows, pa.string())})
+    one, other = (narrowed(table, {"request_model"})["request_model"] for _ in range(2))
+    assert one.to_pylist() == [word] * rows
+    codes = [each.chunk(0).indices.buffers()[1].address for each in (one, other)]
+    assert codes[0] == codes[1]
