@@ -29,6 +29,8 @@ class RequestTrace:
             as many blocks as its input fills, the last of them perhaps partly.
         session: int64, dense numbers from 0 of the conversations, or -1 where none is known.
         source: what a report names as its input.
+        lines: int64, where each request stands in its file, for messages; None where there is
+            no one file.
     """
 
     arrival_s: "NDArray[np.float64]"
@@ -39,6 +41,7 @@ class RequestTrace:
     block_tokens: int
     session: "NDArray[np.int64]"
     source: str = ""
+    lines: "NDArray[np.int64] | None" = None
 
     def __len__(self) -> int:
         """How many requests."""

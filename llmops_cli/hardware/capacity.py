@@ -6,7 +6,11 @@ from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.hardware.catalogue import Gpu, ModelShape
 from llmops_cli.hardware.roofline import Deployment, kv_bytes_per_token, weight_bytes
 
-__all__ = ["Room", "kv_capacity_blocks", "kv_capacity_tokens"]
+__all__ = ["MOST_SEQUENCES", "Room", "kv_capacity_blocks", "kv_capacity_tokens"]
+
+
+MOST_SEQUENCES = 65_536
+"""No engine decodes more of them together; a larger figure is a mistake."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -129,11 +129,12 @@ def gpu_named(text: str) -> Gpu:
     Raises:
         LlmopsError: ``hardware-unknown-gpu`` with the names nearest to it; ``hardware-bad-shape``.
     """
-    if "=" in text:
-        given = _numbers(text, "gpu")
-        rate = given.pop("tflops", 0.0)
-        return _built(Gpu, {"name": text, "tflops": {16: rate}, "link_gbps": 32.0, **given}, "gpu")
-    return _found(gpus(), text, "gpu")
+    if "=" not in text:
+        return _found(gpus(), text, "gpu")
+    given = _numbers(text, "gpu", _GPU)
+    rate = given.pop("tflops")
+    numbers: dict[str, Any] = {"link_gbps": 32.0, **given}
+    return Gpu(name=text, tflops={16: rate}, **numbers)
 
 
 def model_named(text: str) -> ModelShape:
@@ -145,12 +146,36 @@ def model_named(text: str) -> ModelShape:
         LlmopsError: ``hardware-unknown-model`` with the names nearest to it;
             ``hardware-bad-shape``.
     """
-    if "=" in text:
-        given = _numbers(text, "model")
-        whole = {key: number if key in _REAL else int(number) for key, number in given.items()}
-        return _built(ModelShape, {"name": text, **whole}, "model")
-    return _found(models(), text, "model")
+    if "=" not in text:
+        return _found(models(), text, "model")
+    given = _numbers(text, "model", _MODEL)
+    whole: dict[str, Any] = {
+        key: number if key in _REAL else int(number) for key, number in given.items()
+    }
+    shape = ModelShape(name=text, **whole)
+    reason = ""
+    if any(key not in _REAL and number != whole[key] for key, number in given.items()):
+        reason = "only params, active and expert_params have fractions"
+    elif shape.active > shape.params or shape.expert_params > shape.params:
+        reason = "active and expert_params are no more than params"
+    elif shape.experts_per_token > shape.experts or bool(shape.experts) != bool(
+        shape.expert_params
+    ):
+        reason = "experts need expert_params, and a token visits no more than there are"
+    if reason:
+        raise _bad_shape(text, "model", reason)
+    return shape
 
+
+_GPU = {"tflops": True, "bandwidth_tbps": True, "memory_mib": True, "link_gbps": False}
+"""Numbers of a GPU, and whether each must be given."""
+
+_MODEL = {
+    **dict.fromkeys(("layers", "hidden", "heads", "kv_heads", "head_dim", "params"), True),
+    **dict.fromkeys(("active", "experts", "experts_per_token", "expert_params"), False),
+    **dict.fromkeys(("kv_elements", "score_elements", "attention_layers"), False),
+}
+"""Numbers of a model, and whether each must be given."""
 
 _REAL = frozenset({"params", "active", "expert_params"})
 
@@ -187,26 +212,26 @@ def _found(known: dict[str, Row], text: str, kind: str) -> Row:
     return item
 
 
-def _numbers(text: str, kind: str) -> dict[str, float]:
+def _numbers(text: str, kind: str, known: dict[str, bool]) -> dict[str, float]:
     try:
         pairs = [part.split("=") for part in text.split(",")]
-        return {name.strip(): float(number) for name, number in pairs}
+        found = {name.strip(): float(number) for name, number in pairs}
     except ValueError:
         raise _bad_shape(text, kind, "it is no list of NAME=NUMBER") from None
-
-
-def _built(kind: type[Row], values: dict[str, Any], what: str) -> Row:
-    text = values["name"]
-    try:
-        item = kind(**values)
-    except TypeError as error:
-        reason = str(error).partition(".__init__() ")[2] or "a number is missing"
-        raise _bad_shape(text, what, reason) from None
-    numbers = [number for number in values.values() if isinstance(number, int | float)]
-    rates = list(item.tflops.values()) if isinstance(item, Gpu) else [float(item.layers)]
-    if not all(0 <= number < float("inf") for number in numbers) or min(rates) <= 0:
-        raise _bad_shape(text, what, "every number must be positive")
-    return item
+    strange = [name for name in found if name not in known]
+    missing = [name for name, needed in known.items() if needed and name not in found]
+    reason = ""
+    if strange or len(found) < len(pairs):
+        near = get_close_matches(strange[0], known, n=1) if strange else []
+        reason = f"{strange[0]} is no number of it" if strange else "a number is given twice"
+        reason += f"; near it: {near[0]}" if near else ""
+    elif missing:
+        reason = f"it lacks {', '.join(missing)}"
+    elif not all(0 < number < float("inf") for number in found.values()):
+        reason = "every number must be positive"
+    if reason:
+        raise _bad_shape(text, kind, reason)
+    return found
 
 
 def _bad_shape(text: str, kind: str, reason: str) -> LlmopsError:

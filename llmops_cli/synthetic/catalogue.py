@@ -25,6 +25,7 @@ class Dataset:
         question: the command it is for.
         truths: what is planted, name to value.
         build: from seed to content.
+        drawn: whether chance is in it; what is written by hand is the same for every seed.
     """
 
     file: str
@@ -32,6 +33,7 @@ class Dataset:
     question: str
     truths: Mapping[str, float]
     build: Callable[[int], str]
+    drawn: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,8 @@ DATASETS: Mapping[str, Dataset] = {
         "not: deployments at two providers and policies",
         "simulate-failover",
         failover.TRUTHS,
-        failover.pool,
+        lambda _seed: failover.POOL,
+        drawn=False,
     ),
     "fleet": Dataset(
         "fleet.trace.gz",

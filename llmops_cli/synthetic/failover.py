@@ -3,18 +3,11 @@
 Prices are not in it: they come from the price book.
 """
 
-__all__ = ["TRUTHS", "pool"]
+__all__ = ["POOL", "TRUTHS"]
 
 TRUTHS = {"deployments": 3, "policies": 5}
 
-
-def pool(seed: int) -> str:
-    """The file; the same for every seed."""
-    del seed
-    return _TEXT
-
-
-_TEXT = """\
+POOL = """\
 # Where the classifier's requests can be answered, and what a client does when they are not.
 # llmops simulate-failover datasets/classifier.jsonl.gz --pool datasets/failover.yaml \\
 #   --published-outages
@@ -59,3 +52,4 @@ policies:
     breaker: {allowed_failures: 2, cooldown_s: 30}
     timeout_s: 20
 """
+"""The file; nothing in it is drawn."""

@@ -27,13 +27,14 @@ def fleet(seed: int) -> list[Line]:
     so far again. What is shared fits the memory of a fleet once, and not on each of its replicas.
     """
     draw = np.random.default_rng(seed)
-    prompts = (_BLOCK * draw.integers(6, 18, _CUSTOMERS) + draw.integers(0, _BLOCK)).tolist()
+    prompts = draw.integers(6 * _BLOCK, 18 * _BLOCK, _CUSTOMERS).tolist()
     numbers = _Numbers()
     shared = [[numbers.fresh() for _ in range(size // _BLOCK)] for size in prompts]
     weights = 1 / np.arange(1, _CUSTOMERS + 1) ** 0.6
     lines: list[Line] = []
     for session in range(_SESSIONS):
-        customer = int(draw.choice(_CUSTOMERS, p=weights / weights.sum()))
+        drawn = int(draw.choice(_CUSTOMERS, p=weights / weights.sum()))
+        customer = session if session < _CUSTOMERS else drawn  # everybody comes
         lines += _session(draw, session, (prompts[customer], shared[customer]), numbers)
     lines.sort(key=lambda line: line["timestamp"])
     return numbers.in_order(lines)
