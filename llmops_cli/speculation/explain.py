@@ -107,8 +107,8 @@ def _speedup(found: Analysis) -> Explanation:
     plan, load = found.best, found.load
     return Explanation(
         of="speedup over the load",
-        formula="1 / sum_B w_B / S_B, S_B = E t_plain(B) / t_step(B) up to the batch at which it "
-        "falls below 1, and 1 above",
+        formula="1 / sum_B w_B / S_B, S_B = E t_plain(B) / t_step(B) at batches where that is "
+        "at least 1, and 1 elsewhere",
         numbers=(
             ("batches", len(load.batches)),
             ("typical batch", typical_batch(load.batches, load.shares)),
@@ -136,8 +136,8 @@ def _break_even(found: Analysis) -> Explanation:
     here = latency_at(found.best, batch)
     return Explanation(
         of="break-even",
-        formula="tokens per step needed = t_step / t_plain; the batch is the largest up to which "
-        "E reaches that",
+        formula="tokens per step needed = t_step / t_plain; the batch is the largest at which E "
+        "reaches that",
         numbers=(
             ("batch", batch),
             ("needed there", here.needed),

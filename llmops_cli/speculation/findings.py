@@ -107,6 +107,7 @@ def _of_draft(found: Analysis, logged: Logged, plan: DraftPlan, at: int) -> Iter
             "may be better, and the log cannot say",
             hint="log some requests with more drafted tokens",
         )
+    yield from _of_runs(plan)
     formula = found.formulas[at]
     excess = formula.alike / float(plan.tokens.value[plan.depth]) - 1
     if abs(excess) > OVERSTATED:
@@ -116,6 +117,24 @@ def _of_draft(found: Analysis, logged: Logged, plan: DraftPlan, at: int) -> Iter
             message=f"draft '{name}': one acceptance for all ({formula.acceptance:.2f}) would "
             f"{'overstate' if excess > 0 else 'understate'} its tokens per step by "
             f"{100 * abs(excess):.0f} %",
+        )
+
+
+def _of_runs(plan: DraftPlan) -> Iterator[Finding]:
+    """Batches below others at which it pays: only experts make a small one the dearer."""
+    edges = [0, *(run.last for run in plan.drafting)]
+    losing = [
+        f"{last + 1} to {run.first - 1}" if run.first - last > 2 else f"{last + 1}"  # noqa: PLR2004
+        for last, run in zip(edges, plan.drafting, strict=False)
+        if run.first > last + 1
+    ]
+    if losing:
+        yield Finding(
+            slug="speculation-small-batches-lose",
+            severity="warning",
+            message=f"draft '{plan.draft.name}': at batch {_listed(losing)} it is slower than "
+            "plain decoding, although it pays above: a candidate wakes experts of its own there",
+            hint="draft only at the batches of the plan",
         )
 
 

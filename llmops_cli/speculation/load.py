@@ -8,11 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.hardware.capacity import MOST_SEQUENCES
 from llmops_cli.speculation.model import Load
 
 __all__ = ["load_of_batches", "load_of_rows", "load_of_spans", "load_of_text"]
 
 Floats = npt.NDArray[np.float64]
+
+_MOST_SHARE = 1e15
+"""In whatever unit the time is."""
 
 
 def load_of_text(text: str) -> Load:
@@ -31,7 +35,7 @@ def load_of_text(text: str) -> Load:
             hint="--load 1:0.2,8:0.5,32:0.3, a CSV with batch and share, or events.parquet:POLICY",
             exit_code=ExitCode.USAGE,
         ) from None
-    return _load(weights, text, [None] * len(weights))
+    return _load(weights, text, [None] * len(weights), ExitCode.USAGE)
 
 
 def load_of_rows(lines: Iterable[str], *, source: str) -> Load:
@@ -51,7 +55,7 @@ def load_of_rows(lines: Iterable[str], *, source: str) -> Load:
     for row in reader:
         rows.append((_number(row, "batch"), _number(row, "share")))
         places.append(reader.line_num)
-    return _load(rows, source, places)
+    return _load(rows, source, places, ExitCode.BAD_INPUT)
 
 
 def load_of_batches(batch: Floats, weight: Floats, source: str) -> Load | None:
@@ -69,6 +73,9 @@ def load_of_spans(spans: Floats, source: str) -> Load | None:
     Args:
         spans: (G, 2) seconds; requests without both are left out.
         source: of them.
+
+    Raises:
+        LlmopsError: ``load-bad-batch`` for more at once than an engine decodes.
     """
     known = spans[np.isfinite(spans).all(axis=1) & (spans[:, 1] > spans[:, 0])]
     if not len(known):
@@ -91,6 +98,12 @@ def _summed(totals: Mapping[int, float], source: str) -> Load | None:
     whole = sum(kept.values())
     if not whole:
         return None
+    if max(kept) > MOST_SEQUENCES:
+        raise LlmopsError(
+            "load-bad-batch",
+            f"{max(kept):,} requests at once are of no one engine ({source})",
+            hint="--load names what one replica decodes together",
+        )
     return Load(
         batches=tuple(kept),
         shares=tuple(total / whole for total in kept.values()),
@@ -98,24 +111,28 @@ def _summed(totals: Mapping[int, float], source: str) -> Load | None:
     )
 
 
-def _load(weights: list[tuple[float, float]], source: str, places: list[int | None]) -> Load:
+def _load(
+    weights: list[tuple[float, float]], source: str, places: list[int | None], code: ExitCode
+) -> Load:
     totals: dict[int, float] = {}
     for (batch, share), line in zip(weights, places, strict=True):
-        if not (1 <= batch < 1e6 and batch == batch // 1):  # noqa: PLR2004 - no fleet decodes more
-            raise _bad("batch", "a batch is a whole number of sequences, 1 or more", source, line)
-        if not 0 <= share < math.inf:
-            raise _bad("share", "a share of the time is a number from 0 up", source, line)
+        if not (1 <= batch <= MOST_SEQUENCES and batch == batch // 1):
+            reason = f"a batch is a whole number of sequences from 1 to {MOST_SEQUENCES:,}"
+            raise _bad("batch", reason, source, line, code)
+        if not 0 <= share < _MOST_SHARE:
+            raise _bad("share", "a share of the time is a number from 0 up", source, line, code)
         totals[int(batch)] = totals.get(int(batch), 0.0) + share
     found = _summed(totals, source)
     if found is None:
-        raise _bad("share", "no batch has a share of the time", source, None)
+        raise _bad("share", "no batch has a share of the time", source, None, code)
     return found
 
 
-def _bad(field: str, message: str, source: str, line: int | None) -> LlmopsError:
-    where = {"file": source, "line": line} if line is not None else {}
-    code = ExitCode.USAGE if line is None else ExitCode.BAD_INPUT
-    return LlmopsError(f"load-bad-{field}", message, field=field, exit_code=code, **where)  # type: ignore[arg-type]
+def _bad(field: str, message: str, source: str, line: int | None, code: ExitCode) -> LlmopsError:
+    file = source if code is ExitCode.BAD_INPUT else ""
+    return LlmopsError(
+        f"load-bad-{field}", message, file=file, line=line, field=field, exit_code=code
+    )
 
 
 def _number(row: Mapping[str, str | None], name: str) -> float:

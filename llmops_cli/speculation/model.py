@@ -111,6 +111,10 @@ class Draft:
             reason = "it needs model=NAME, or pass-ms=NUMBER where a pass was measured"
         elif self.kind == "tree" and not self.levels:
             reason = "a tree needs levels=4,8,8: its nodes by level"
+        elif self.levels and self.kind in {"chain", "ngram"}:
+            reason = f"levels= are those of a tree, and it is kind={self.kind}"
+        elif self.kind == "ngram" and self.shape is not None:
+            reason = "continuations are looked up in the text, so no model= drafts them"
         elif any(count < 1 for count in self.levels) or (self.pass_s or 0.0) < 0:
             reason = "numbers of nodes and times must be positive"
         if reason:

@@ -51,11 +51,12 @@ class DraftPlan:
         steps: step times that are possible.
         costs: at every batch from 1 up to the largest that is looked at.
         depth: drafted tokens that are best over the load.
+        drafting: runs of batches at which that pays; one from batch 1 on for a dense target.
         ends: the largest batch at which that pays; 0 for none, None for no end in sight.
         ends_low: the same by the lower end of the speedup.
         ends_high: and by the upper end.
-        speedup: over the load, drafting up to ``ends`` and not above; at every batch where all
-            of the load is above.
+        speedup: over the load, drafting where it pays and nowhere else; at every batch where it
+            pays nowhere in the load.
         always: over the load, drafting at every batch.
         adaptive: over the load, at the best depth of each batch.
         stretches: those depths.
@@ -68,6 +69,7 @@ class DraftPlan:
     steps: Steps
     costs: Costs
     depth: int
+    drafting: tuple[Stretch, ...]
     ends: int | None
     ends_low: int | None
     ends_high: int | None
@@ -78,7 +80,8 @@ class DraftPlan:
 
     def depths_of(self, load: Load) -> npt.NDArray[np.int64]:
         """Drafted tokens at each batch of a load that the speedup is of."""
-        return _planned(load, self.depth, self.ends)
+        here = at_batches(self.costs, load)
+        return _planned(by_batch(self.tokens, here, self.depth)[0], self.depth)
 
 
 def plan_draft(
@@ -100,8 +103,8 @@ def plan_draft(
     shares = np.array(load.shares)
     depth, ends = _best(tokens, costs, load)
     always = np.full(len(shares), depth)
-    planned = _planned(load, depth, ends)
-    low, high = by_batch(tokens, costs, depth)[1:]
+    planned = _planned(by_batch(tokens, here, depth)[0], depth)
+    curve, low, high = by_batch(tokens, costs, depth)
     deepest = best_depths(tokens, costs)
     return DraftPlan(
         draft=draft,
@@ -111,6 +114,7 @@ def plan_draft(
         steps=steps,
         costs=costs,
         depth=depth,
+        drafting=tuple(run for run in _stretches(np.where(curve >= 1, depth, 0)) if run.depth),
         ends=ends,
         ends_low=breaks_even_at(batches, low),
         ends_high=breaks_even_at(batches, high),
@@ -169,8 +173,7 @@ def _best(tokens: Tokens, costs: Costs, load: Load) -> tuple[int, int | None]:
     found: list[tuple[float, int, int | None]] = []
     for depth in range(1, len(tokens.value)):
         ends = breaks_even_at(costs.batches, by_batch(tokens, costs, depth)[0])
-        last = np.inf if ends is None else ends
-        planned = np.where(np.array(load.batches) <= last, depth, 0).astype(np.int64)
+        planned = np.where(by_batch(tokens, here, depth)[0] >= 1, depth, 0)
         time = float((here.needed[0, planned, np.arange(len(shares))] * shares)
                      @ (1 / tokens.value[planned]))  # fmt: skip
         found.append((time, depth, ends))
@@ -180,13 +183,13 @@ def _best(tokens: Tokens, costs: Costs, load: Load) -> tuple[int, int | None]:
     return depth, ends
 
 
-def _planned(load: Load, depth: int, ends: int | None) -> npt.NDArray[np.int64]:
-    """Drafted tokens at each batch of a load.
+def _planned(curve: Floats, depth: int) -> npt.NDArray[np.int64]:
+    """Drafted tokens at each batch of a load, from the speedups there.
 
     Drafting nowhere in it would be plain decoding; then what is asked is what drafting would do.
     """
-    found = np.where(np.array(load.batches) <= (np.inf if ends is None else ends), depth, 0)
-    return (found if found.any() else np.full(len(found), depth)).astype(np.int64)
+    found = np.where(curve >= 1, depth, 0)
+    return found if found.any() else np.full(len(found), depth)
 
 
 def _endless(ends: int | None) -> float:

@@ -9,7 +9,7 @@ from llmops_cli.speculation.evidence import requests_needed
 from llmops_cli.speculation.explain import explanations
 from llmops_cli.speculation.findings import own_findings
 from llmops_cli.speculation.latency import Range, latency_at, price_per_million, typical_batch
-from llmops_cli.speculation.plan import at_batches
+from llmops_cli.speculation.plan import DraftPlan, at_batches
 from llmops_cli.speculation.speedup import Estimate, by_batch, drawn_over_load
 from llmops_cli.speculation.tables import plan_tables
 from llmops_cli.stats.bootstrap import percentiles
@@ -51,13 +51,26 @@ def _headline(found: Analysis, checks: tuple[Check, ...]) -> str:
         )
     else:
         spread = "" if worth.low is None else f" ({worth.low:.2f} to {worth.high:.2f})"
-        where = "" if plan.ends is None else f", and pays up to batch {plan.ends}"
+        word = "token" if plan.depth == 1 else "tokens"
         told = (
-            f"drafting {plan.depth} tokens with {plan.draft.name} decodes this load "
-            f"{worth.value:.2f} times as fast{spread}{where}"
+            f"drafting {plan.depth} {word} with {plan.draft.name} decodes this load "
+            f"{worth.value:.2f} times as fast{spread}{_where(plan)}"
         )
     word = f"{_WORDS[checks[0].verdict]}: " if checks else ""
     return f"{word}{told}." if word else f"{told[0].upper()}{told[1:]}."
+
+
+def _where(plan: DraftPlan) -> str:
+    """At which batches it pays; nothing where it does at all that were looked at."""
+    top = len(plan.costs.batches)
+    first, *rest = plan.drafting
+    if first.first > 1 or rest:
+        runs = [
+            f"from {run.first} on" if run.last == top else f"from {run.first} to {run.last}"
+            for run in plan.drafting
+        ]
+        return f", and pays at batches {' and '.join(runs)}"
+    return "" if plan.ends is None else f", and pays up to batch {plan.ends}"
 
 
 def _parameters(found: Analysis) -> dict[str, Scalar]:

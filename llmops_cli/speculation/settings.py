@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from llmops_cli.hardware.catalogue import ModelShape
 from llmops_cli.report import Report
 from llmops_cli.speculation.analysis import Analysis
 
@@ -14,8 +15,9 @@ SCHEMA = "llmops.speculation-plan/1"
 
 _HEAD = """\
 # How to speculate, by llmops plan-speculation; `llmops schema speculation-plan` prints its shape.
-# drafted_tokens up to batch off_above, plain decoding above it (null: it pays at every batch that
-# was looked at). schedule: the best drafted tokens of each batch, for engines that change them.
+# drafted_tokens at the batches of drafting (first, last), plain decoding elsewhere and above
+# off_above (null: no end among the batches that were looked at). schedule: the best drafted tokens
+# of each batch, for engines that change them.
 # `--export vllm=PATH` and `--export sglang=PATH` write it as their settings.
 """
 
@@ -35,7 +37,8 @@ class SpeculationPlan:
         method: as vLLM names it; empty for what the kind suggests.
         model: that drafts; empty where none does.
         drafted_tokens: per step.
-        off_above: largest batch at which to draft; 0 for never, None for always.
+        drafting: first and last batch of every run at which to draft.
+        off_above: largest batch at which to draft; 0 for never, None for no end.
         levels: nodes of the tree by level.
         schedule: first batch, last batch and drafted tokens.
         speedup: over the load.
@@ -53,6 +56,7 @@ class SpeculationPlan:
     method: str
     model: str
     drafted_tokens: int
+    drafting: tuple[tuple[int, int], ...]
     off_above: int | None
     levels: tuple[int, ...]
     schedule: tuple[tuple[int, int, int], ...]
@@ -73,8 +77,9 @@ def written_plan(found: Analysis, report: Report) -> SpeculationPlan:
         draft=draft.name,
         kind=draft.kind,
         method=draft.method,
-        model=draft.model or (draft.shape.name if draft.shape else ""),
+        model=draft.model or _named(draft.shape),
         drafted_tokens=plan.depth,
+        drafting=tuple((run.first, run.last) for run in plan.drafting),
         off_above=plan.ends,
         levels=draft.levels[: plan.depth],
         schedule=tuple((item.first, item.last, item.depth) for item in plan.stretches),
@@ -84,12 +89,18 @@ def written_plan(found: Analysis, report: Report) -> SpeculationPlan:
     )
 
 
+def _named(shape: ModelShape | None) -> str:
+    """A name that an engine may know; empty where there are only numbers."""
+    return "" if shape is None or "=" in shape.name else shape.name
+
+
 def to_yaml(plan: SpeculationPlan) -> str:
     """The plan as commented YAML; the same plan gives the same bytes."""
     import yaml  # noqa: PLC0415 - only a written plan pays for it
 
     fields: dict[str, Any] = asdict(plan)
     fields["levels"] = list(plan.levels)
+    fields["drafting"] = [list(item) for item in plan.drafting]
     fields["schedule"] = [list(item) for item in plan.schedule]
     return _HEAD + yaml.safe_dump(fields, sort_keys=False, width=100, default_flow_style=None)
 

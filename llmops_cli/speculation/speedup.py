@@ -72,8 +72,12 @@ def drawn_over_load(tokens: Tokens, costs: Costs, depths: Depths, shares: Floats
 
 
 def breaks_even_at(batches: Floats, curve: Floats) -> int | None:
-    """The largest batch up to which a speedup is at least 1: 0 for none, None for no end."""
-    lost = np.flatnonzero(curve < 1)
-    if not len(lost):
-        return None
-    return int(batches[lost[0] - 1]) if lost[0] else 0
+    """The largest batch at which a speedup is at least 1: 0 for none, None for no end.
+
+    It need not be that at every smaller one: few sequences wake few experts, and each drafted
+    token wakes more.
+    """
+    pays = np.flatnonzero(curve >= 1)
+    if not len(pays):
+        return 0
+    return None if pays[-1] == len(curve) - 1 else int(batches[pays[-1]])

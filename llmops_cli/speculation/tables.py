@@ -71,11 +71,13 @@ def _batch_rows(found: Analysis) -> Iterator[tuple[Scalar, ...]]:
     plan = found.best
     value, low, high = by_batch(plan.tokens, plan.costs, plan.depth)
     load = tuple(zip(found.load.batches, found.load.shares, strict=True))
+    largest = max(found.load.batches)
     for batch in shown_batches(found):
         at = batch - 1
         needed = float(plan.costs.needed[0, plan.depth, at])
         best = next(s.depth for s in plan.stretches if s.first <= batch <= s.last)
-        upto = sum(share for size, share in load if size <= batch)
+        # Shares add up to 1 but for rounding, which would be shown.
+        upto = 1.0 if batch >= largest else sum(share for size, share in load if size <= batch)
         there = float(plan.tokens.value[best] / plan.costs.needed[0, best, at])
         yield (
             batch, upto, float(value[at]), float(low[at]), float(high[at]),

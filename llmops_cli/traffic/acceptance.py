@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from llmops_cli.errors import ExitCode, LlmopsError
-from llmops_cli.traffic.acceptance_counters import Scrape, is_scrape, json_scrapes, text_scrape
+from llmops_cli.traffic.acceptance_counters import Scrape, json_scrapes, text_scrapes
 from llmops_cli.traffic.acceptance_rates import Rate, rate_of_row, read_rates
 from llmops_cli.traffic.acceptance_rows import UNKNOWN, RequestSteps, steps_of_row
+from llmops_cli.traffic.acceptance_series import is_scrape
 from llmops_cli.traffic.acceptance_table import (
     AcceptanceOptions,
     AcceptanceTable,
@@ -86,7 +87,7 @@ def _read(source: Source, found: _Read, quarantine: Quarantine, given: Acceptanc
         return
     text = b"".join(line for _, line in _chained(first, numbered)).decode("utf-8", "replace")
     if is_scrape(text):
-        found.scrapes.append(text_scrape(text, source.name))
+        found.scrapes += text_scrapes(text, source.name)
         return
     document = _parsed(text.encode())
     if document is None:
@@ -119,7 +120,8 @@ def _is_counters(item: object) -> bool:
     if not isinstance(item, dict):
         return False
     names = " ".join(map(str, (item.get("name"), *item)))
-    return "num_drafts" in names or "accept_length " in f"{names} "
+    told = "num_drafts" in names or "accept_length " in f"{names} "
+    return told or "internal_states" in item
 
 
 def _rows(

@@ -5,133 +5,204 @@ how much acceptance varies. One scrape is a total without any spread.
 """
 
 import math
-import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise, zip_longest
 
-from llmops_cli.errors import LlmopsError
+from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.traffic.acceptance_rows import DEEPEST
+from llmops_cli.traffic.acceptance_series import (
+    LENGTHS,
+    POSITIONS,
+    RUNNING,
+    Series,
+    is_metric,
+    series_of_json,
+    series_of_text,
+)
 
-__all__ = ["Scrape", "is_scrape", "json_scrapes", "stretches", "text_scrape"]
-
-_LINE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)")
-_POSITION = re.compile(r'position="(\d+)"')
-_OURS = ("spec_decode_num_", "spec_accept_length", "num_requests_running", "num_running_reqs")
+__all__ = ["Counts", "Scrape", "Stretch", "json_scrapes", "stretches", "text_scrapes"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scrape:
-    """The counters of one moment, or of the stretch between two.
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one engine counted.
 
     Attributes:
         drafts: verification steps.
         drafted: tokens that were drafted; 0 where nobody says.
         accepted: tokens by position: how often each was accepted.
-        length: mean tokens per step, where a server says nothing else.
-        running: requests at that moment; NaN where unknown.
-        source: file.
     """
 
     drafts: float = 0.0
     drafted: float = 0.0
     accepted: tuple[float, ...] = ()
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Both together."""
+        return Counts(
+            self.drafts + other.drafts,
+            self.drafted + other.drafted,
+            tuple(a + b for a, b in zip_longest(self.accepted, other.accepted, fillvalue=0.0)),
+        )
+
+    def since(self, before: "Counts") -> "Counts":
+        """What came after an earlier scrape; all of it where any counter fell and so began anew."""
+        less = Counts(-before.drafts, -before.drafted, tuple(-at for at in before.accepted))
+        found = self + less
+        again = min(found.drafts, found.drafted, *found.accepted) < 0
+        return self if again else found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scrape:
+    """One moment of a server.
+
+    Attributes:
+        counts: by engine.
+        length: mean tokens per step, where a server says nothing else; 0 before its first step.
+        running: requests of an engine; NaN where unknown.
+        models: that are served.
+        source: file.
+    """
+
+    counts: Mapping[str, Counts]
     length: float | None = None
     running: float = math.nan
+    models: frozenset[str] = frozenset()
     source: str = ""
 
 
-def is_scrape(text: str) -> bool:
-    """Whether this is Prometheus text with counters of speculative decoding."""
-    return any(name in text for name in _OURS) and not text.lstrip().startswith(("{", "["))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stretch:
+    """What all engines did between two scrapes, or up to the only one.
+
+    Attributes:
+        counts: of all engines; nothing where only a mean is known.
+        length: as of :class:`Scrape`.
+        running: at its end.
+        source: file.
+    """
+
+    counts: Counts
+    length: float | None
+    running: float
+    source: str
 
 
-def text_scrape(text: str, source: str) -> Scrape:
-    """Read one scrape of Prometheus text; engines and models are added up.
+@dataclass(slots=True)
+class _Moment:
+    """Series of one scrape as they come."""
+
+    seen: dict[tuple[str, str, str], float] = field(
+        default_factory=dict[tuple[str, str, str], float]
+    )
+    models: set[str] = field(default_factory=set[str])
+
+
+def text_scrapes(text: str, source: str) -> tuple[Scrape, ...]:
+    """Read Prometheus text; a series that comes again begins the next scrape.
 
     Raises:
-        LlmopsError: ``acceptance-no-counters``, ``acceptance-bad-counter`` with its line.
+        LlmopsError: ``acceptance-no-counters``, ``acceptance-bad-counter`` with its line,
+            ``acceptance-more-than-drafted``.
     """
-    found = defaultdict[str, float](float)
-    positions = defaultdict[int, float](float)
-    for number, line in enumerate(text.splitlines(), start=1):
-        match = _LINE.match(line)
-        if match is None or line.startswith("#") or not any(name in line for name in _OURS):
-            continue
-        name, labels, value = _short(match[1]), match[2] or "", _value(match[3], source, number)
-        at = _POSITION.search(labels)
-        if name == "num_accepted_tokens_per_pos" and at is not None:
-            positions[int(at[1])] += value
-        elif not name.endswith("_created"):
-            found[name] += value
-    return _scrape(found, [positions[at] for at in range(len(positions))], source)
+    return _scrapes(series_of_text(text, source), source)
 
 
 def json_scrapes(document: object, source: str) -> tuple[Scrape, ...]:
-    """Read scrapes from JSON: an object of counters, vLLM's list of metrics, or a list of objects.
+    """Read scrapes from JSON: counters, vLLM's metrics, SGLang's server information, or a list.
 
     Raises:
-        LlmopsError: ``acceptance-no-counters``, ``acceptance-bad-counter``.
+        LlmopsError: as :func:`text_scrapes`.
     """
-    if isinstance(document, list) and not any(_is_metric(item) for item in document):
+    if isinstance(document, list) and not any(is_metric(item) for item in document):
         return tuple(scrape for item in document for scrape in json_scrapes(item, source))
-    found: dict[str, Any] = {}
-    if isinstance(document, list):
-        for item in document:
-            found[_short(str(item.get("name")))] = item.get("values", item.get("value"))
-    elif isinstance(document, dict):
-        found = {_short(str(name)): value for name, value in document.items()}
-    positions = found.pop("num_accepted_tokens_per_pos", None) or []
-    if isinstance(positions, dict):
-        positions = [positions[name] for name in sorted(positions, key=int)]
-    numbers = {name: _value(value, source, None) for name, value in found.items()
-               if any(_short(our) in name or our in name for our in _JSON)}  # fmt: skip
-    return (_scrape(numbers, [_value(value, source, None) for value in positions], source),)
+    return _scrapes(series_of_json(document, source), source)
 
 
-_JSON = ("num_drafts", "num_draft_tokens", "num_accepted_tokens", *_OURS[1:])
-
-
-def stretches(scrapes: Sequence[Scrape]) -> tuple[Scrape, ...]:
+def stretches(scrapes: Sequence[Scrape]) -> tuple[Stretch, ...]:
     """What lies between scrapes in their order; one scrape is its own stretch.
 
-    A counter that falls has begun again at 0, as Prometheus has it.
+    A counter of an engine that falls has begun again at 0, as Prometheus has it.
 
     Raises:
-        LlmopsError: ``acceptance-no-steps`` where nothing was drafted.
+        LlmopsError: ``acceptance-no-steps`` where nothing was drafted,
+            ``acceptance-several-models``, ``acceptance-mixed`` for means beside counters.
     """
-    found = [_between(one, two) for one, two in pairwise(scrapes)]
-    found = [item for item in found or scrapes if item.drafts > 0 or item.length is not None]
+    _check_alike(scrapes)
+    if scrapes[0].length is not None:
+        found = [_alone(one) for one in scrapes if one.length]
+    else:
+        between = [_between(one, two) for one, two in pairwise(scrapes)]
+        found = [item for item in between or [_alone(scrapes[0])] if item.counts.drafts > 0]
     if not found:
         raise LlmopsError(
             "acceptance-no-steps",
             "the counters say that nothing was drafted",
-            file=scrapes[0].source if scrapes else "",
+            file=scrapes[0].source,
         )
     return tuple(found)
 
 
-def _between(one: Scrape, two: Scrape) -> Scrape:
-    if two.length is not None:
-        return two
-    again = two.drafts < one.drafts
-    before = Scrape() if again else one
-    long = len(two.accepted)
-    earlier = (*before.accepted, *[0.0] * long)[:long]
-    return Scrape(
-        drafts=two.drafts - before.drafts,
-        drafted=two.drafted - before.drafted,
-        accepted=tuple(late - soon for late, soon in zip(two.accepted, earlier, strict=True)),
-        running=two.running,
-        source=two.source,
+def _check_alike(scrapes: Sequence[Scrape]) -> None:
+    models = sorted(frozenset[str]().union(*(scrape.models for scrape in scrapes)))
+    if len(models) > 1:
+        raise LlmopsError(
+            "acceptance-several-models",
+            f"it counts {len(models)} models together: {', '.join(models[:5])}",
+            hint=f"keep the lines of one: grep 'model_name=\"{models[0]}\"'",
+            file=scrapes[0].source,
+        )
+    if len({scrape.length is None for scrape in scrapes}) > 1:
+        raise LlmopsError(
+            "acceptance-mixed",
+            "means per step and counters cannot be added up",
+            hint="give scrapes of one server",
+            exit_code=ExitCode.USAGE,
+        )
+
+
+def _alone(scrape: Scrape) -> Stretch:
+    return _stretch(scrape, scrape.counts.values())
+
+
+def _between(one: Scrape, two: Scrape) -> Stretch:
+    each = (now.since(one.counts.get(name, Counts())) for name, now in two.counts.items())
+    return _stretch(two, each)
+
+
+def _stretch(scrape: Scrape, counts: Iterable[Counts]) -> Stretch:
+    return Stretch(
+        counts=sum(counts, Counts()),
+        length=scrape.length,
+        running=scrape.running,
+        source=scrape.source,
     )
 
 
-def _scrape(found: Mapping[str, float], positions: Sequence[float], source: str) -> Scrape:
-    length = found.get("spec_accept_length", found.get("avg_spec_accept_length"))
-    running = found.get("num_requests_running", found.get("num_running_reqs", math.nan))
-    if "num_drafts" not in found and length is None:
+def _scrapes(series: Iterable[Series], source: str) -> tuple[Scrape, ...]:
+    moments = [_Moment()]
+    for name, labels, value in series:
+        key = (name, _engine(labels), labels.get("position", ""))
+        if key in moments[-1].seen:
+            moments.append(_Moment())
+        moments[-1].seen[key] = value
+        if "model_name" in labels:
+            moments[-1].models.add(labels["model_name"])
+    return tuple(_scrape(moment, source) for moment in moments)
+
+
+def _engine(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={labels[name]}" for name in sorted(labels) if name != "position")
+
+
+def _scrape(moment: _Moment, source: str) -> Scrape:
+    engines = dict.fromkeys(
+        engine for name, engine, _ in moment.seen if name in {"num_drafts", POSITIONS}
+    )
+    length = _mean(moment, LENGTHS)
+    if not engines and math.isnan(length):
         raise LlmopsError(
             "acceptance-no-counters",
             "it has no counter of speculative decoding",
@@ -139,54 +210,55 @@ def _scrape(found: Mapping[str, float], positions: Sequence[float], source: str)
             "spec_accept_length",
             file=source,
         )
-    if "num_drafts" not in found:
-        return Scrape(length=length, running=running, source=source)
-    scrape = Scrape(
-        drafts=found["num_drafts"],
-        drafted=found.get("num_draft_tokens", 0.0),
-        accepted=tuple(positions),
-        running=running,
+    return Scrape(
+        counts={engine: _counts(moment, engine, source) for engine in engines},
+        length=None if engines else length,
+        running=_mean(moment, RUNNING),
+        models=frozenset(moment.models),
         source=source,
     )
-    _check(scrape, found.get("num_accepted_tokens"))
-    return scrape
 
 
-def _check(scrape: Scrape, accepted: float | None) -> None:
-    total = sum(scrape.accepted)
-    falling = all(a >= b for a, b in zip((scrape.drafts, *scrape.accepted), scrape.accepted,
-                                         strict=False))  # fmt: skip
-    reason = ""
-    if not scrape.accepted:
+def _mean(moment: _Moment, names: tuple[str, ...]) -> float:
+    """Of a gauge over engines, each of which has batches of its own; NaN where there is none."""
+    found = [value for (name, *_), value in moment.seen.items() if name in names]
+    return sum(found) / len(found) if found else math.nan
+
+
+def _counts(moment: _Moment, engine: str, source: str) -> Counts:
+    own = {(name, at): value for (name, of, at), value in moment.seen.items() if of == engine}
+    positions = {_position(at, source): value for (name, at), value in own.items()
+                 if name == POSITIONS}  # fmt: skip
+    counts = Counts(
+        own.get(("num_drafts", ""), 0.0),
+        own.get(("num_draft_tokens", ""), 0.0),
+        tuple(positions.get(at, 0.0) for at in range(max(positions, default=-1) + 1)),
+    )
+    _check(counts, own.get(("num_accepted_tokens", "")), source)
+    return counts
+
+
+def _position(text: str, source: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < len(str(10 * DEEPEST))):
+        raise LlmopsError(
+            "acceptance-bad-counter", f"{POSITIONS} has a position that is no number", file=source
+        )
+    return int(text)
+
+
+def _check(counts: Counts, accepted: float | None, source: str) -> None:
+    total = sum(counts.accepted)
+    most = max(total, accepted or 0.0)
+    falling = all(a >= b for a, b in pairwise((counts.drafts, *counts.accepted)))
+    slug, reason = "acceptance-bad-counter", ""
+    if not counts.accepted:
         reason = "positions are missing: num_accepted_tokens_per_pos"
-    elif scrape.drafted and max(total, accepted or 0.0) > scrape.drafted:
-        reason = f"{max(total, accepted or 0.0):,.0f} tokens were accepted of {scrape.drafted:,.0f}"
+    elif counts.drafted and most > counts.drafted:
+        slug = "acceptance-more-than-drafted"
+        reason = f"{most:,.0f} tokens were accepted of {counts.drafted:,.0f}"
     elif not falling:
         reason = "a position was accepted more often than the one before it"
     elif accepted is not None and abs(accepted - total) > 1e-6 * max(accepted, 1):
         reason = f"positions add up to {total:,.0f} accepted tokens, not {accepted:,.0f}"
     if reason:
-        more = "were accepted of" in reason
-        slug = "acceptance-more-than-drafted" if more else "acceptance-bad-counter"
-        raise LlmopsError(slug, reason, file=scrape.source)
-
-
-def _is_metric(item: object) -> bool:
-    return isinstance(item, dict) and "name" in item and ("value" in item or "values" in item)
-
-
-def _short(name: str) -> str:
-    bare = name.rsplit(":", 1)[-1].removeprefix("vllm_").removeprefix("sglang_")
-    return bare.removeprefix("spec_decode_").removesuffix("_total")
-
-
-def _value(text: object, source: str, line: int | None) -> float:
-    try:
-        number = float(text) if isinstance(text, str | int | float) else math.nan
-    except (ValueError, OverflowError):
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise LlmopsError(
-            "acceptance-bad-counter", "a counter is no number from 0 up", file=source, line=line
-        )
-    return number
+        raise LlmopsError(slug, reason, file=source)

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmops_cli.errors import LlmopsError
+from llmops_cli.traffic.acceptance_facts import facts_of_row
 from llmops_cli.traffic.quarantine import RowError
 from llmops_cli.traffic.sources import Source
 from llmops_cli.traffic.streams import lines
 
 __all__ = ["Rate", "rate_of_row", "read_rates"]
+
+_MOST_STEPS = 1e15
+"""Beyond this a float no longer counts by ones."""
 
 Rate = tuple[str, float, float]
 """Class, acceptance and steps."""
@@ -56,9 +60,9 @@ def rate_of_row(row: Mapping[str, Any]) -> Rate:
     steps = _float(row.get("steps"), absent=1.0)
     if not 0 < acceptance < 1:
         raise RowError("acceptance-bad-rate", "a rate lies between 0 and 1", "acceptance")
-    if not 0 < steps < math.inf:
+    if not 0 < steps < _MOST_STEPS:
         raise RowError("acceptance-empty-steps", "steps are a number above 0", "steps")
-    return str(row.get("task") or ""), acceptance, steps
+    return facts_of_row({"task": row.get("task")})["task"], acceptance, steps
 
 
 def _float(value: Any, *, absent: float) -> float:  # noqa: ANN401 - a cell or a JSON value

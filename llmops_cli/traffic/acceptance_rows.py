@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llmops_cli.traffic.acceptance_facts import facts_of_row
 from llmops_cli.traffic.quarantine import RowError
 
 __all__ = ["UNKNOWN", "RequestSteps", "steps_of_row"]
@@ -54,7 +55,8 @@ def steps_of_row(row: Mapping[str, Any], *, bonus: bool = True) -> RequestSteps:
     Raises:
         RowError: ``acceptance-no-steps`` for a row of no known shape, ``acceptance-empty-steps``,
             ``acceptance-not-a-count``, ``acceptance-more-than-drafted``,
-            ``acceptance-lengths-differ``, ``acceptance-contradiction``.
+            ``acceptance-lengths-differ``, ``acceptance-contradiction``, and those of
+            :func:`facts_of_row`.
     """
     counts = Counter[tuple[int, int]]()
     for field, accepted, drafted, times in _steps(row, bonus=bonus):
@@ -67,13 +69,7 @@ def steps_of_row(row: Mapping[str, Any], *, bonus: bool = True) -> RequestSteps:
         counts[accepted, drafted] += times
     if not counts.total():
         raise RowError("acceptance-empty-steps", "the request has no step", "")
-    return RequestSteps(
-        counts=counts,
-        task=str(_first(row, "task", "category", "task_class") or ""),
-        temperature=_number(_temperature(row)),
-        batch=_number(_first(row, "batch", "batch_size", "concurrency")),
-        span=(_number(row.get("started")), _number(row.get("ended"))),
-    )
+    return RequestSteps(counts=counts, **facts_of_row(row))
 
 
 Step = tuple[str, int, int, int]
@@ -115,11 +111,35 @@ def _of_vllm(found: Mapping[str, Any]) -> Iterator[Step]:
     if isinstance(accepted, list):
         fields = ("per_step_accepted", "per_step_drafted")
         steps = list(_of_lists(accepted, found.get("per_step_drafted"), fields))
+        if all(drafted != UNKNOWN for *_, drafted, _ in steps):
+            _agree(found, "num_draft_tokens", sum(two * times for *_, two, times in steps))
     else:
         steps = list(_of_histogram(found.get("acceptance_histogram")))
+    taken = sum(one * times for _, one, _, times in steps)
     _agree(found, "num_spec_steps", sum(times for *_, times in steps))
-    _agree(found, "num_accepted_draft_tokens", sum(one * times for _, one, _, times in steps))
-    yield from steps
+    _agree(found, "num_accepted_draft_tokens", taken)
+    yield from _with_total(steps, taken, found.get("num_draft_tokens"))
+
+
+def _with_total(steps: list[Step], taken: int, told: object) -> list[Step]:
+    """Steps that do not say how many tokens were drafted, where all together do.
+
+    They drafted alike where the total is a multiple of the steps that no step exceeds.
+    """
+    field = "num_draft_tokens"
+    total, count = _count(told, field) if told is not None else 0, sum(t for *_, t in steps)
+    if told is not None and taken > total:
+        raise RowError(
+            "acceptance-more-than-drafted",
+            f"the request accepted {taken} tokens of {total} that were drafted",
+            field,
+        )
+    each = total // count if count and not total % count else 0
+    alike = each >= max((one for _, one, _, _ in steps), default=0) and each > 0
+    return [
+        (name, one, each if alike and drafted == UNKNOWN else drafted, times)
+        for name, one, drafted, times in steps
+    ]
 
 
 def _of_histogram(found: object) -> Iterator[Step]:
@@ -201,18 +221,6 @@ def _agree(found: Mapping[str, Any], field: str, computed: int) -> None:
         raise RowError(
             "acceptance-contradiction", f"it says {told}, its steps add up to {computed}", field
         )
-
-
-def _first(row: Mapping[str, Any], *names: str) -> object:
-    return next((row[name] for name in names if row.get(name) is not None), None)
-
-
-def _temperature(row: Mapping[str, Any]) -> object:
-    for name in ("request", "body", "sampling_params"):
-        inner = row.get(name)
-        if isinstance(inner, dict) and inner.get("temperature") is not None:
-            return inner["temperature"]
-    return row.get("temperature")
 
 
 def _number(value: object) -> float:

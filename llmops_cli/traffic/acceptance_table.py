@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.errors import ExitCode, LlmopsError
-from llmops_cli.traffic.acceptance_counters import Scrape, stretches
+from llmops_cli.traffic.acceptance_counters import Scrape, Stretch, stretches
 from llmops_cli.traffic.acceptance_rates import Rate
 from llmops_cli.traffic.acceptance_rows import UNKNOWN, RequestSteps
 from llmops_cli.traffic.quarantine import BadRow
@@ -65,10 +65,20 @@ class AcceptanceTable:
 
 
 def of_requests(requests: Sequence[RequestSteps], given: AcceptanceOptions) -> AcceptanceTable:
-    """One row per request."""
+    """One row per request.
+
+    Raises:
+        LlmopsError: ``acceptance-nothing-drafted``.
+    """
     pairs = [pair for request in requests for pair in request.counts]
     told = [drafted for _, drafted in pairs if drafted != UNKNOWN]
     unknown = len(told) < len(pairs)
+    if not unknown and not any(told):
+        raise LlmopsError(
+            "acceptance-nothing-drafted",
+            "every step says that nothing was drafted, so nothing is known of acceptance",
+            hint="log requests that were served with speculation on",
+        )
     most = max(accepted for accepted, _ in pairs)
     depth = max(1, most, *told, given.drafted or 0 if unknown else 0)
     row = np.repeat(np.arange(len(requests)), [len(request.counts) for request in requests])
@@ -109,11 +119,12 @@ def of_scrapes(scrapes: Sequence[Scrape], given: AcceptanceOptions) -> Acceptanc
     parts = stretches(scrapes)
     if any(part.length is not None for part in parts):
         return _of_lengths(parts, given)
-    depth = max(len(part.accepted) for part in parts)
-    steps = np.array([part.drafts for part in parts])
-    accepted = np.array([(*part.accepted, *[0.0] * depth)[:depth] for part in parts])
+    counts = [part.counts for part in parts]
+    depth = max(len(each.accepted) for each in counts)
+    steps = np.array([each.drafts for each in counts])
+    accepted = np.array([(*each.accepted, *[0.0] * depth)[:depth] for each in counts])
     reached = np.column_stack([steps, accepted[:, :-1]])
-    drafted = np.array([part.drafted or part.drafts * depth for part in parts])
+    drafted = np.array([each.drafted or each.drafts * depth for each in counts])
     # A server that cannot always draft says so in its total only: each position has its share.
     share = np.minimum(drafted / (steps * depth), 1.0)
     return AcceptanceTable(
@@ -126,7 +137,7 @@ def of_scrapes(scrapes: Sequence[Scrape], given: AcceptanceOptions) -> Acceptanc
     )
 
 
-def _of_lengths(parts: Sequence[Scrape], given: AcceptanceOptions) -> AcceptanceTable:
+def _of_lengths(parts: Sequence[Stretch], given: AcceptanceOptions) -> AcceptanceTable:
     """Means only: the acceptance at which a chain of that depth has such a mean, everywhere."""
     depth = _needs_drafted(given)
     found: list[Rate] = []
@@ -136,7 +147,8 @@ def _of_lengths(parts: Sequence[Scrape], given: AcceptanceOptions) -> Acceptance
         if rate is None:
             raise LlmopsError(
                 "acceptance-bad-rate",
-                f"{length:g} tokens per step cannot come of {depth} drafted",
+                f"a mean of {length:g} tokens per step is none of {depth} drafted: those lie "
+                f"between 1 and {depth + 1}",
                 file=part.source,
             )
         found.append(("", rate, 1.0))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from llmops_cli.errors import LlmopsError
+from llmops_cli.hardware.capacity import MOST_SEQUENCES
 
 if TYPE_CHECKING:
     from llmops_cli.hardware.fit import Measured
@@ -18,7 +19,13 @@ __all__ = ["COLUMNS", "read_step_times"]
 
 COLUMNS = ("batch", "tokens", "context", "ms")
 
-_LEAST = {"batch": 1.0, "tokens": 1.0, "context": 0.0, "ms": math.ulp(0.0)}
+_RANGES = {
+    "batch": (1.0, MOST_SEQUENCES),
+    "tokens": (1.0, 1e7),
+    "context": (0.0, 1e8),
+    "ms": (0.001, 3.6e6),
+}
+"""What a step can be; beyond them a column was mistaken for another, or its unit."""
 
 
 def read_step_times(lines: Iterable[str], *, source: str) -> "Measured":
@@ -59,12 +66,11 @@ def _row(row: Mapping[str, str], source: str, line: int) -> list[float]:
             number = float(row[name])
         except (TypeError, ValueError):
             number = math.nan
-        if not _LEAST[name] <= number < math.inf:
+        least, most = _RANGES[name]
+        if not least <= number <= most:
             raise LlmopsError(
                 "steps-bad-row",
-                f"{name} must be a number from {_LEAST[name]:.0f} up"
-                if name != "ms"
-                else "ms must be a number above 0",
+                f"{name} must be a number from {least:g} to {most:,.0f}",
                 file=source,
                 line=line,
                 field=name,

@@ -116,7 +116,7 @@ def test_the_plan_and_its_exports_are_written(llmops: Run, tmp_path: Path, log: 
     jsonschema.validate(plan, json.loads(llmops("schema", "speculation-plan").stdout))
     assert config["method"] == "eagle3"
     assert config["num_speculative_tokens"] == plan["drafted_tokens"]
-    assert config["num_speculative_tokens_per_batch_size"][1] == [plan["off_above"] + 1, 4096, 0]
+    assert config["num_speculative_tokens_per_batch_size"][1] == [plan["off_above"] + 1, 65_536, 0]
     assert server["speculative-num-steps"] == plan["drafted_tokens"]
 
 
@@ -268,6 +268,19 @@ def test_rows_that_cannot_be_read_are_said(llmops: Run, log: Path) -> None:
         ((*TARGET, "--draft", "s model=Llama-3.2-1B pass-ms=-1"), 2, "draft-bad-option", ""),
         ((*TARGET, "--draft", "s model=Llama-3.2-1B lengths=both"), 2, "draft-bad-option", ""),
         ((*TARGET, "--draft", "s model=Llama-3.2-1B temperature=warm"), 2, "draft-bad-option", ""),
+        ((*TARGET, "--draft", "s model=Llama-3.2-1B model=Llama-3.2-3B"), 2, "draft-bad-option",
+         "two model="),
+        ((*TARGET, "--draft", "s model=Llama-3.2-1B log='x"), 2, "draft-bad-option", ""),
+        ((*TARGET, "--draft", "s model=Llama-3.2-1B log=,"), 2, "draft-no-log", ""),
+        ((*TARGET, "--draft", "s kind=chain model=Llama-3.2-1B levels=2,2,2,2,2"), 2,
+         "speculation-bad-draft", ""),
+        ((*TARGET, "--draft", "ngram model=Llama-3.2-1B"), 2, "speculation-bad-draft", ""),
+        (("--target", "Llama-3.1-8B", "--gpu", "tflops=nan,bandwidth_tbps=3,memory_mib=9e4",
+          *EAGLE), 2, "hardware-bad-shape", "tflops=989"),
+        ((*TARGET, *EAGLE, "--nodes", "33"), 2, "speculation-bad-machine", ""),
+        ((*TARGET, *EAGLE, "--max-batch", "100000000"), 2, "speculation-bad-machine", ""),
+        ((*TARGET, *EAGLE, "--context", "nan"), 2, "speculation-bad-machine", ""),
+        ((*TARGET, *EAGLE, "-o", "-"), 2, "output-twice", "-q"),
         ((*TARGET, *EAGLE, "--load", "0:1"), 2, "load-bad-batch", ""),
         ((*TARGET, *EAGLE, "--load", "nothing"), 2, "load-not-pairs", "--load"),
         ((*TARGET, *EAGLE, "--load", "absent.csv"), 3, "table-unreadable", ""),

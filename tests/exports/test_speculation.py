@@ -1,16 +1,20 @@
 """A plan of speculation as settings of vLLM and SGLang."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmops_cli.exports import SPECULATION_EXPORTS
 from llmops_cli.speculation.settings import SpeculationPlan
 
 PLAN = SpeculationPlan(
     decision="pass", target="Llama-3.1-8B", gpu="H100", tensor_parallel=1, draft="eagle",
-    kind="chain", method="eagle3", model="org/eagle3", drafted_tokens=3, drafting=((1, 64),), off_above=64, levels=(),
+    kind="chain", method="eagle3", model="org/eagle3", drafted_tokens=3, levels=(),
+    drafting=((1, 64),), off_above=64,
     schedule=((1, 64, 3), (65, 512, 0)), speedup=1.5, speedup_low=1.3, speedup_high=1.7,
 )  # fmt: skip
 
@@ -69,3 +73,37 @@ def test_sglang_takes_the_trees_nodes() -> None:
     tree = replace(PLAN, kind="tree", method="eagle", levels=(4, 8, 4))
     found = yaml.safe_load(SPECULATION_EXPORTS["sglang"](tree))
     assert (found["speculative-eagle-topk"], found["speculative-num-draft-tokens"]) == (4, 17)
+
+
+@given(st.sets(st.integers(1, 400), min_size=2, max_size=8), st.booleans())
+def test_vllms_stretches_cover_every_batch_once_and_draft_where_it_pays(
+    edges: set[int],
+    endless: bool,  # noqa: FBT001 - hypothesis gives it
+) -> None:
+    rising = sorted(edges)[: len(edges) // 2 * 2]
+    # Runs that touch would be one.
+    runs = tuple(
+        (2 * first, 2 * last - 1) for first, last in zip(rising[::2], rising[1::2], strict=True)
+    )
+    plan = replace(PLAN, drafting=runs, off_above=None if endless else runs[-1][1])
+    config = yaml.safe_load(SPECULATION_EXPORTS["vllm"](plan))["speculative_config"]
+    found = config["num_speculative_tokens_per_batch_size"]
+    assert found[0][0] == 1
+    assert found[-1][1] == 65_536
+    assert all(two[0] == one[1] + 1 for one, two in itertools.pairwise(found))
+    for first, last, drafted in found:
+        inside = [run for run in runs if run[0] <= first and (last <= run[1] or last == 65_536)]
+        assert drafted == (3 if inside and (endless or last < 65_536) else 0)
+
+
+def test_sglang_is_told_of_batches_below_which_it_does_not_pay() -> None:
+    late = replace(PLAN, drafting=((4, 9), (20, 64)))
+    assert "pays at 4 to 9 and 20 to 64 running requests only" in SPECULATION_EXPORTS["sglang"](
+        late
+    )
+
+
+@pytest.mark.parametrize("name", ["vllm", "sglang"])
+def test_a_draft_known_by_its_numbers_only_has_no_model_in_the_settings(name: str) -> None:
+    text = SPECULATION_EXPORTS[name](replace(PLAN, model=""))
+    assert "model" not in str(yaml.safe_load(text)).replace("draft_model", "")

@@ -102,6 +102,30 @@ def test_numbers_stand_in_for_a_name() -> None:
         (gpu_named, "tflops=0,bandwidth_tbps=1,memory_mib=1024"),
         (gpu_named, "bandwidth_tbps=1,memory_mib=1024"),
         (gpu_named, "tflops=100,bandwidth_tbps=nan,memory_mib=1024"),
+        (gpu_named, "tflops=nan,bandwidth_tbps=1,memory_mib=1024"),
+        (gpu_named, "tflops=100,bandwidth_tbps=0,memory_mib=1024"),
+        (gpu_named, "tflops=100,bandwidth_tbps=1,memory_mib=0"),
+        (gpu_named, "tflops=100,bandwidth_tbps=1,memory_mib=1024,link_gbps=0"),
+        (gpu_named, "tflops=1,tflops=2,bandwidth_tbps=1,memory_mib=1024"),
+        (model_named, "layers=2,hidden=64,heads=4,kv_heads=2,head_dim=16,params=0"),
+        (model_named, "layers=2,hidden=64,heads=4,kv_heads=0,head_dim=16,params=0.1"),
+        (model_named, "layers=2.5,hidden=64,heads=4,kv_heads=2,head_dim=16,params=0.1"),
+        (model_named, "layers=2,hidden=64,heads=4,kv_heads=2,head_dim=16,params=0.1,source=1"),
+        (model_named, "layers=2,hidden=64,heads=4,kv_heads=2,head_dim=16,params=1,active=2"),
+        (
+            model_named,
+            (
+                "layers=2,hidden=64,heads=4,kv_heads=2,head_dim=16,params=1,experts=2,"
+                "experts_per_token=4,expert_params=0.5"
+            ),
+        ),
+        (
+            model_named,
+            (
+                "layers=2,hidden=64,heads=4,kv_heads=2,head_dim=16,params=1,experts=2,"
+                "experts_per_token=1"
+            ),
+        ),
         (model_named, "layers=two"),
         (model_named, "layers=2,colour=3"),
         (model_named, "layers=-2,hidden=64,heads=4,kv_heads=2,head_dim=16,params=0.1"),
@@ -111,3 +135,17 @@ def test_numbers_that_make_no_shape_are_refused(look_up: object, text: str) -> N
     with pytest.raises(LlmopsError) as refused:
         look_up(text)
     assert refused.value.slug == "hardware-bad-shape"
+
+
+def test_a_misspelt_number_is_named_with_its_neighbour() -> None:
+    with pytest.raises(LlmopsError) as refused:
+        gpu_named("tflops=100,bandwith=1,memory_mib=1024")
+    assert "bandwith is no number of it; near it: bandwidth_tbps" in refused.value.message
+
+
+def test_experts_may_be_given_as_numbers() -> None:
+    model = model_named(
+        "layers=2,hidden=64,heads=4,kv_heads=2,head_dim=16,params=1,active=0.6,experts=8,"
+        "experts_per_token=2,expert_params=0.5"
+    )
+    assert (model.experts, model.flops_per_token) == (8, 1.2e9)

@@ -141,9 +141,16 @@ def test_measured_steps_take_the_place_of_the_ranges(machine: Machine) -> None:
 
 @pytest.mark.parametrize(
     ("curve", "expected"),
-    [([1.5, 1.2, 0.9, 1.1], 2), ([0.9, 1.2], 0), ([1.5, 1.0], None), ([1.0, 0.99], 1)],
+    [
+        ([1.5, 1.2, 0.9, 0.8], 2),
+        ([0.9, 1.2, 0.9], 2),
+        ([0.9, 1.2], None),
+        ([1.5, 1.0], None),
+        ([1.0, 0.99], 1),
+        ([0.99], 0),
+    ],
 )
-def test_it_pays_up_to_the_last_batch_before_the_first_loss(
+def test_it_pays_up_to_the_last_batch_without_a_loss(
     curve: list[float], expected: int | None
 ) -> None:
     batches = np.arange(1.0, len(curve) + 1)
@@ -157,6 +164,9 @@ def test_it_pays_up_to_the_last_batch_before_the_first_loss(
         {"kind": "chain", "shape": None},
         {"kind": "tree"},
         {"kind": "tree", "levels": (4, 0)},
+        {"kind": "chain", "levels": (4, 4)},
+        {"kind": "ngram", "levels": (4, 4), "shape": None},
+        {"kind": "ngram"},
         {"pass_s": -1.0},
     ],
 )
