@@ -118,6 +118,7 @@ def replay(
     move to the other API are counted and not sent. Exits 4 when the cap leaves prompts
     unanswered, 5 when the providers fail.
     """
+    from llmops_cli.cli.replay_prompts import system_of
     from llmops_cli.cli.replay_reports import estimate
     from llmops_cli.cli.replay_run import Plan, run
     from llmops_cli.failover.policy import Backoff, FailoverPolicy
@@ -130,7 +131,8 @@ def replay(
         check_writable(output)
     chosen = _targets(model or [], base_url or [])
     traffic = read_logs(paths, logs, shared, keep_content=True)
-    prompts, refused = _prompts(traffic.calls, chosen, system, sample, shared.seed)
+    another = system_of(system)
+    prompts, refused = _prompts(traffic.calls, chosen, another, sample, shared.seed)
     policy = FailoverPolicy(
         timeout_s=timeout,
         first_token_s=first_token,
@@ -161,6 +163,7 @@ def replay(
             for provider, name, url in chosen
         ),
         settings=settings,
+        system=another,
         cap_usd=max_usd,
         output=output,
         resume=resume,
@@ -174,7 +177,7 @@ def _run(plan: "Plan", common: dict[str, Any], shared: Shared, run: Any) -> None
     from llmops_cli.cli.replay_reports import provider_failed, summary
 
     outcome = run(plan, shared)
-    if outcome.gave_up:
+    if outcome.failed:
         raise provider_failed(outcome)
     say(shared, f"llmops: spans in {plan.output}")
     finish(summary(outcome, plan.cap_usd, **common), shared)
@@ -204,11 +207,11 @@ def _targets(models: list[str], urls: list[str]) -> tuple[tuple[str, str, str | 
 
 
 def _prompts(
-    calls: Any, targets: Any, system: Path | None, sample: int | None, seed: int
+    calls: Any, targets: Any, system: str | None, sample: int | None, seed: int
 ) -> tuple[Any, Any]:
-    from llmops_cli.cli.replay_prompts import prompts_of, sampled, system_of
+    from llmops_cli.cli.replay_prompts import prompts_of, sampled
 
-    found, refused = prompts_of(calls, [item[0] for item in targets], system_of(system))
+    found, refused = prompts_of(calls, [item[0] for item in targets], system)
     return sampled(found, sample, seed), refused
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from llmops_cli.cli.show import counted
 from llmops_cli.cli.text_file import text_of
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Finding
@@ -39,7 +40,8 @@ def prompts_of(
         system: instead of the logged one; None to keep it.
 
     Raises:
-        LlmopsError: ``replay-no-content`` where no prompt was kept.
+        LlmopsError: ``replay-no-content`` where no prompt was kept, ``replay-nothing-moves``
+            where none can be sent.
     """
     from llmops_cli.failover.portability import WORDS, api_of
     from llmops_cli.live import Prompted
@@ -71,6 +73,14 @@ def prompts_of(
         )
         for slug, count in sorted(refused.items())
     )
+    if not found:
+        why = ", ".join(WORDS[slug] for slug, _ in refused.most_common(2))
+        raise LlmopsError(
+            "replay-nothing-moves",
+            f"none of {counted(len(kept), 'prompt')} can be sent: {why}",
+            hint="--model of the API that the log is in asks them as they are",
+            field="content",
+        )
     return found, findings
 
 

@@ -62,20 +62,6 @@ def summary(outcome: "ReplayOutcome", cap_usd: float, **common: Any) -> Report:
     """What a run came to; inconclusive where the cap ended it with prompts left."""
     done = outcome.prompts - outcome.left
     measure = Measure(name="answered", value=done, unit="count", n=outcome.prompts)
-    checks = ()
-    if outcome.out_of_money:
-        checks = (
-            Check(
-                name="every prompt is asked",
-                measure=measure,
-                on="value",
-                op=">=",
-                bound=outcome.prompts,
-                verdict=Verdict.INCONCLUSIVE,
-                reason=f"the cap of {amount(cap_usd, 'usd')} leaves some of them unasked",
-                needed="--resume with a larger --max-usd asks the others",
-            ),
-        )
     return Report(
         command="replay",
         title=_TITLE,
@@ -92,18 +78,34 @@ def summary(outcome: "ReplayOutcome", cap_usd: float, **common: Any) -> Report:
             Measure(name="spent_usd", value=outcome.spent_usd, unit="usd",
                     label="spent by all runs into this file"),
         ),
-        checks=checks,
+        checks=(_all_answered(outcome, measure, cap_usd),),
         **common,
     )  # fmt: skip
 
 
+def _all_answered(outcome: "ReplayOutcome", measure: Measure, cap_usd: float) -> Check:
+    name = "every prompt is answered"
+    if not outcome.left:
+        return Check.at_least(name, measure, outcome.prompts)
+    return Check(
+        name=name,
+        measure=measure,
+        on="value",
+        op=">=",
+        bound=outcome.prompts,
+        verdict=Verdict.INCONCLUSIVE,
+        reason=f"the cap of {amount(cap_usd, 'usd')} leaves some of them unasked",
+        needed="--resume with a larger --max-usd asks the others",
+    )
+
+
 def provider_failed(outcome: "ReplayOutcome") -> LlmopsError:
-    """The refusal to go on asking."""
+    """Why a run ended with prompts that nobody answered."""
     why = "no reason" if outcome.failure is None else outcome.failure.words
     return LlmopsError(
         "provider-failed",
-        f"prompt after prompt failed, the last with {why}; "
-        f"{outcome.before + outcome.answered:,} of {outcome.prompts:,} are answered",
-        hint="go on with --resume when the provider is back",
+        f"{counted(outcome.failed, 'prompt')} got no answer, the last with {why}; "
+        f"{outcome.prompts - outcome.left:,} of {outcome.prompts:,} are answered",
+        hint="--resume asks again for what is left; what was answered is kept",
         exit_code=ExitCode.PROVIDER,
     )

@@ -24,6 +24,7 @@ class Plan:
         targets: provider, model and base URL of each of the chain.
         prices: of tokens there.
         settings: how.
+        system: prompt sent instead of the logged ones; None to keep them.
         cap_usd: never exceeded.
         output: spans; None in a dry run without it.
         resume: whether it may be there.
@@ -33,6 +34,7 @@ class Plan:
     targets: tuple[tuple[str, str, str | None], ...]
     prices: "tuple[Price | None, ...]"
     settings: "ReplaySettings"
+    system: str | None
     cap_usd: float
     output: Path | None
     resume: bool
@@ -40,7 +42,7 @@ class Plan:
     @property
     def digest(self) -> str:
         """Tells runs apart whose answers must not be mixed."""
-        about = (self.targets, self.settings.max_output_tokens)
+        about = (self.targets, self.settings.max_output_tokens, self.system)
         return blake2b(repr(about).encode(), digest_size=8).hexdigest()
 
 

@@ -16,8 +16,12 @@ __all__ = [
     "OutageEntry",
     "invalid",
     "positive",
+    "seconds",
     "within",
 ]
+
+_LARGEST = 1e12
+_LONGEST_S = 86_400.0
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -109,11 +113,24 @@ def within(value: float, field: str, source: str) -> float:
 
 
 def positive(value: float, field: str, source: str) -> float:
-    """A finite number above 0.
+    """A number above 0, small enough to be meant.
 
     Raises:
         LlmopsError: ``failover-invalid``.
     """
-    if not 0 < value < float("inf"):
+    if value > _LARGEST:
+        raise invalid(f"it is larger than {_LARGEST:g}", field, source)
+    if not value > 0:
         raise invalid(f"{value:g} is not above 0", field, source)
+    return value
+
+
+def seconds(value: float, field: str, source: str) -> float:
+    """A time of up to a day.
+
+    Raises:
+        LlmopsError: ``failover-invalid``.
+    """
+    if not 0 <= value <= _LONGEST_S:
+        raise invalid(f"{float(value):g} is no time of up to a day, in seconds", field, source)
     return value

@@ -1,5 +1,6 @@
 """Incidents and outages of a failover file."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ from llmops_cli.failover.document_entries import (
     OutageEntry,
     invalid,
     positive,
+    seconds,
     within,
 )
 from llmops_cli.failover.incidents import Incident, meets
@@ -19,6 +21,9 @@ from llmops_cli.failover.policy import Deployment
 from llmops_cli.failover.sampling import Outage
 
 __all__ = ["incidents_of", "outage_of"]
+
+_HOURLY = 8_766
+"""A year has so many hours."""
 
 
 def _happening(
@@ -43,7 +48,11 @@ def _happening(
             file=source,
             field=where,
         )
-    waits = float("inf") if item.responds_s is None else item.responds_s
+    waits = (
+        float("inf")
+        if item.responds_s is None
+        else seconds(item.responds_s, f"{where}.responds_s", source)
+    )
     return {
         "form": item.form,
         "share": item.share,
@@ -67,18 +76,23 @@ def outage_of(item: OutageEntry, chain: tuple[Deployment, ...], where: str, sour
     Raises:
         LlmopsError: ``failover-invalid``, ``failover-unknown-provider``.
     """
-    positive(item.per_year, f"{where}.per_year", source)
+    if positive(item.per_year, f"{where}.per_year", source) > _HOURLY:
+        reason = "what fails more often than every hour is an error_rate of the deployment"
+        raise invalid(reason, f"{where}.per_year", source)
     positive(item.median_minutes, f"{where}.median_minutes", source)
-    if item.mean_minutes < item.median_minutes:
+    if not item.median_minutes <= item.mean_minutes < math.inf:
         reason = "the mean of a heavy tail is not below its median"
         raise invalid(reason, f"{where}.mean_minutes", source)
-    return Outage(
+    found = Outage(
         per_year=item.per_year,
         median_s=60 * item.median_minutes,
         mean_s=60 * item.mean_minutes,
         source=item.source,
         **_happening(item, chain, where, source),
     )
+    if not found.unavailable < 1:
+        raise invalid("it is down for more than all of the time", where, source)
+    return found
 
 
 def incidents_of(
@@ -120,6 +134,8 @@ def incidents_of(
 
 def _start_s(item: IncidentEntry, began: pd.Timestamp, where: str, source: str) -> float:
     if item.start_hours is not None and item.start is None:
+        if not math.isfinite(item.start_hours):
+            raise invalid("it is no number of hours", f"{where}.start_hours", source)
         return 3600 * item.start_hours
     if item.start is None or item.start_hours is not None:
         raise invalid("it needs either start or start_hours", where, source)

@@ -8,12 +8,20 @@ import msgspec
 
 from llmops_cli.documents import converted
 from llmops_cli.errors import LlmopsError
-from llmops_cli.failover.document_entries import DeploymentEntry, invalid, positive, within
+from llmops_cli.failover.document_entries import (
+    DeploymentEntry,
+    invalid,
+    positive,
+    seconds,
+    within,
+)
 from llmops_cli.failover.model import Line, Member
 from llmops_cli.failover.policy import Deployment, FailoverPolicy
 from llmops_cli.failover.world import Manner
 
 __all__ = ["line_of", "member_of"]
+
+_MOST_ATTEMPTS = 100
 
 
 def member_of(item: DeploymentEntry, at: int, source: str) -> Member:
@@ -30,8 +38,9 @@ def member_of(item: DeploymentEntry, at: int, source: str) -> Member:
     where = f"deployments[{at}]"
     within(item.error_rate, f"{where}.error_rate", source)
     positive(item.latency_ratio, f"{where}.latency_ratio", source)
-    if item.weight < 0:
-        raise invalid("a weight is not negative", f"{where}.weight", source)
+    seconds(item.responds_s, f"{where}.responds_s", source)
+    if item.weight:
+        positive(item.weight, f"{where}.weight", source)
     for name in ("requests_per_minute", "tokens_per_minute", "context_window_tokens"):
         limit = getattr(item, name)
         if limit is not None:
@@ -43,6 +52,7 @@ def member_of(item: DeploymentEntry, at: int, source: str) -> Member:
             raise invalid(
                 "p99_s is below median_s, or that is not above 0", f"{where}.latency", source
             )
+        seconds(latency[1], f"{where}.latency.p99_s", source)
     quality = item.quality
     table = {} if quality is None else quality if isinstance(quality, dict) else {"": quality}
     for task, value in table.items():
@@ -105,4 +115,19 @@ def line_of(item: dict[str, Any], names: list[str], where: str, source: str) -> 
             hint = f", did you mean '{near[0]}'?" if near else ""
             raise invalid(f"a policy has no '{name}'{hint}", where, source)
     with converted(slug="failover-invalid", source=source, within=where):
-        return Line(msgspec.convert(given, FailoverPolicy), tuple(places))
+        policy = msgspec.convert(given, FailoverPolicy)
+    _bounded(policy, where, source)
+    return Line(policy, tuple(places))
+
+
+def _bounded(policy: FailoverPolicy, where: str, source: str) -> None:
+    """Waits of days keep a client busy with an outage for ever; nobody means them."""
+    parts = {where: policy, f"{where}.backoff": policy.backoff, f"{where}.breaker": policy.breaker}
+    for place, part in parts.items():
+        for field in fields(part) if part is not None else ():
+            value = getattr(part, field.name)
+            if field.name.endswith("_s") and value is not None:
+                seconds(value, f"{place}.{field.name}", source)
+    if policy.backoff.attempts > _MOST_ATTEMPTS:
+        reason = f"more than {_MOST_ATTEMPTS} attempts at one deployment are not meant"
+        raise invalid(reason, f"{where}.backoff.attempts", source)

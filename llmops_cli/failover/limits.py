@@ -59,6 +59,8 @@ class Limiter:
 
     def wait_s(self, now_s: float, tokens: int) -> float:
         """0 where an attempt is let through, and counted; else seconds until one would be."""
+        if not self.buckets:
+            return 0.0
         wait = 0.0
         for bucket, counts_tokens in self.buckets:
             bucket.refill(now_s)

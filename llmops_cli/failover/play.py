@@ -6,6 +6,7 @@ Every decision is :func:`llmops_cli.failover.decision.decide`, which the live cl
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +30,8 @@ LOST = -1
 _SEND, _ANSWER, _HEDGE = range(3)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt as it went.
+class Attempt(NamedTuple):
+    """One attempt as it went; a tuple, because millions are made and kept.
 
     Attributes:
         request: its place in the load.
@@ -39,6 +39,7 @@ class Attempt:
         sent_s: when.
         ended_s: when the client knew.
         kind: of the failure; None for an answer.
+        retry_after_s: what the provider said of the wait.
         hedge: whether it was sent beside another.
     """
 
@@ -175,26 +176,21 @@ class _Client:
         met = self._world.answer(request, place, flight.made, now_s)
         flight.made += 1
         patience = self._patience_s(flight.asked, met, now_s)
-        late = met.after_s > patience
-        attempt = Attempt(
-            request,
-            place,
-            now_s,
-            now_s + min(patience, met.after_s),
-            FailureKind.TIMEOUT if late else met.kind,
-            None if late else met.retry_after_s,
-            hedge,
-        )
-        self.attempts.append(attempt)
-        self._later(attempt.ended_s, _ANSWER, request, len(self.attempts) - 1)
+        if met.after_s > patience:
+            end, kind, wait = now_s + patience, FailureKind.TIMEOUT, None
+        else:
+            end, kind, wait = now_s + met.after_s, met.kind, met.retry_after_s
+        self._later(end, _ANSWER, request, len(self.attempts))
+        self.attempts.append(Attempt(request, place, now_s, end, kind, wait, hedge))
 
     def _patience_s(self, asked: Asked, met: Answer, now_s: float) -> float:
         patience, policy = self._policy.timeout_s, self._policy
         if policy.deadline_s is not None:
             patience = min(patience, asked.arrived_s + policy.deadline_s - now_s)
-        first = met.after_s if met.first_s is None else met.first_s
-        if policy.first_token_s is not None and first > policy.first_token_s:
-            patience = min(patience, policy.first_token_s)
+        if policy.first_token_s is not None:
+            first = met.after_s if met.first_s is None else met.first_s
+            if first > policy.first_token_s:
+                patience = min(patience, policy.first_token_s)
         return patience
 
     def _hedge(self, request: int, place: int, now_s: float) -> None:

@@ -98,10 +98,35 @@ def logged_of(content: str) -> Logged | None:
         kept = msgspec.json.decode(content, type=_Content)
     except (msgspec.DecodeError, RecursionError):
         return None
-    known = all(isinstance(item.get("role"), str) and "parts" not in item for item in kept.messages)
+    messages = [_usual(item) for item in kept.messages]
+    known = all(isinstance(item.get("role"), str) and "parts" not in item for item in messages)
     tools = [item for item in kept.tools if isinstance(item, dict)]
     whole = len(tools) == len(kept.tools)
-    return Logged(tools, kept.system, kept.messages) if kept.messages and known and whole else None
+    system = [_text_block(item) for item in kept.system]
+    return Logged(tools, system, messages) if messages and known and whole else None
+
+
+def _usual(message: dict[str, Any]) -> dict[str, Any]:
+    """A message whose text is written as Anthropic and OpenAI's Chat Completions both write it."""
+    parts = message.get("parts", message.get("content"))
+    if not isinstance(parts, list):
+        return message
+    content = [_text_block(item) for item in parts]
+    if "parts" not in message:
+        return {**message, "content": content}
+    if not content or not all(isinstance(item, dict) and "text" in item for item in content):
+        return message  # OpenTelemetry's other parts have no form of their own here
+    return {"role": message.get("role"), "content": content}
+
+
+def _text_block(part: Any) -> Any:  # noqa: ANN401 - JSON
+    """Text of OpenAI's Responses, of Bedrock's Converse and of OpenTelemetry; the rest as it is."""
+    if not isinstance(part, dict):
+        return part
+    kind = part.get("type")
+    text = part.get("content") if kind == "text" and "text" not in part else part.get("text")
+    foreign = kind in {"input_text", "output_text"} or set(part) in ({"text"}, {"type", "content"})
+    return {"type": "text", "text": text} if foreign and isinstance(text, str) else part
 
 
 def as_logged(logged: Logged, *, system_apart: bool) -> Mapping[str, Any]:

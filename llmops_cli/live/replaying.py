@@ -238,7 +238,7 @@ class _Run:
     def _shadow(self, prompt: Prompted, attempts: Sequence[Tried]) -> Shadowed:
         kept = None
         if self._settings.keep_content:
-            kept = msgspec.json.encode(next(iter(prompt.bodies.values()))).decode()
+            kept = next(iter(prompt.bodies.values()))
         return Shadowed(
             prompt.call_id,
             prompt.conversation,
@@ -260,8 +260,16 @@ class _Run:
         outcome.failed += 1
         outcome.failure = found.failure
         self._failed_in_a_row += 1
-        if self._failed_in_a_row >= self._settings.give_up_after:
+        hopeless = {item.place for item in found.made if _fatal(item)}
+        if (
+            len(hopeless) == len(self._targets)
+            or self._failed_in_a_row >= self._settings.give_up_after
+        ):
             outcome.gave_up = True
+
+
+def _fatal(made: Made) -> bool:
+    return isinstance(made.outcome, Failure) and made.outcome.fatal
 
 
 def _unsent(made: Made) -> bool:

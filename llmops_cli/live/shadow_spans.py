@@ -23,6 +23,7 @@ from llmops_cli.live.completions import Completion, Failure
 from llmops_cli.live.journal import spans_of
 from llmops_cli.live.lines import append, appending, damaged, mend, objects
 from llmops_cli.live.recording import answered, pairs_of, random_id
+from llmops_cli.live.shadow_content import asked_for
 
 __all__ = ["ShadowFile", "Shadowed", "Tried", "line_of"]
 
@@ -69,7 +70,7 @@ class Shadowed:
         task: of the logged call.
         max_output_tokens: asked for.
         attempts: in the order they were sent.
-        messages: input in the words of its API; None to leave content out.
+        asked: body of the request in the words of its API; None to leave content out.
     """
 
     call_id: str
@@ -77,7 +78,7 @@ class Shadowed:
     task: str
     max_output_tokens: int
     attempts: Sequence[Tried]
-    messages: str | None = None
+    asked: Mapping[str, Any] | None = None
 
 
 def line_of(shadow: Shadowed, settings: str) -> bytes:
@@ -146,9 +147,9 @@ def _first(outcome: Completion | Failure | None) -> dict[str, Any]:
 
 
 def _content(shadow: Shadowed, outcome: Completion | Failure | None) -> dict[str, Any]:
-    if shadow.messages is None:
+    if shadow.asked is None:
         return {}
-    found: dict[str, Any] = {gen_ai.GEN_AI_INPUT_MESSAGES: shadow.messages}
+    found: dict[str, Any] = {**asked_for(shadow.asked)}
     if isinstance(outcome, Completion):
         parts = [{"type": "text", "content": outcome.text}]
         said = {"role": "assistant", "parts": parts, "finish_reason": outcome.finish_reason}
@@ -243,10 +244,9 @@ def _told(export: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bool, str]]:
 
 
 def _other(path: Path, number: int) -> LlmopsError:
-
     return LlmopsError(
         "replay-other-settings",
-        "it was begun with another model, provider, policy or prompt",
+        "it was begun with another model, provider, length of answers or system prompt",
         hint="resume with the same ones, or give another --output",
         file=str(path),
         line=number,

@@ -111,6 +111,21 @@ def test_what_was_written_is_read_back_as_the_same_calls(
     assert calls["ttft_s"].notna().all()
 
 
+def test_prompts_and_answers_that_are_kept_can_be_replayed_again(
+    ask: Run, healthy: Book, llmops: Run, log: Path
+) -> None:
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:5]))
+    kept = ask("--model", HAIKU, "-o", "shadow.jsonl", "--keep-content", book=healthy)
+    assert kept.returncode == 0, kept.stderr
+    url = f"openai={healthy.url('openai')}"
+    again = llmops("replay", "shadow.jsonl", "--model", MINI, "-o", "again.jsonl",
+                   "--base-url", url, env=KEYS)  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    asked = [json.dumps(body["messages"]) for body in healthy.bodies[5:]]
+    assert len(asked) == 5
+    assert all("Be brief." in text and "secret question" in text for text in asked)
+
+
 def test_a_run_that_ended_early_goes_on_and_pays_nothing_twice(ask: Run, tmp_path: Path) -> None:
     # One answer costs 20 input and 60 output tokens; the cap holds at the most it could.
     with streaming() as book:
@@ -154,11 +169,47 @@ def test_a_fallback_answers_and_is_recorded_as_such(ask: Run, tmp_path: Path) ->
     assert first[1]["links"][0]["spanId"] == first[0]["spanId"]
 
 
-def test_providers_that_fail_prompt_after_prompt_end_the_run(ask: Run) -> None:
-    with streaming(lambda _body, _before: Fault(401, "authentication_error")) as book:
+@pytest.mark.parametrize(
+    ("fault", "asked"),
+    [(Fault(401, "authentication_error"), 1), (Fault(400, "invalid_request_error"), 6)],
+)
+def test_prompts_that_nobody_answers_end_with_5(
+    ask: Run,
+    fault: Any,  # noqa: ANN401 - a Fault
+    asked: int,
+) -> None:
+    """Where the key is refused no other prompt is sent; a bad request says nothing of others."""
+    with streaming(lambda _body, _before: fault) as book:
         done = ask("--model", HAIKU, "-o", "s.jsonl", "--concurrency", "1", book=book)
-    assert done.returncode in {0, 5}
-    assert "Traceback" not in done.stderr
+        assert len(book.asked) == asked
+    assert (done.returncode, done.stdout) == (5, "")
+    assert f"got no answer, the last with HTTP {fault.status}" in done.stderr
+    assert "0 of 6 are answered" in done.stderr
+
+
+def test_one_prompt_without_an_answer_is_not_passed_over(ask: Run) -> None:
+    def refusing(body: dict[str, Any], _before: int) -> Any:  # noqa: ANN401 - a Fault
+        text = str(body["messages"][0]["content"])
+        return Fault(400, "content_policy_violation") if "question 3" in text else HEALTHY
+
+    with streaming(refusing) as book:
+        done = ask("--model", HAIKU, "-o", "s.jsonl", book=book)
+        again = ask("--model", HAIKU, "-o", "s.jsonl", "--resume", book=book)
+        assert len(book.asked) == 7
+    for run in (done, again):
+        assert run.returncode == 5
+        assert "1 prompt got no answer" in run.stderr
+        assert "5 of 6 are answered" in run.stderr
+
+
+def test_another_system_prompt_into_the_same_file_is_refused(
+    ask: Run, healthy: Book, tmp_path: Path
+) -> None:
+    assert ask("--model", HAIKU, "-o", "s.jsonl", book=healthy).returncode == 0
+    (tmp_path / "new.txt").write_text("Be long.")
+    done = ask("--model", HAIKU, "--system", "new.txt", "-o", "s.jsonl", "--resume", book=healthy)
+    assert done.returncode == 2
+    assert "replay-other-settings" in done.stderr
 
 
 def test_another_system_prompt_is_a_prompt_version(ask: Run, healthy: Book, tmp_path: Path) -> None:
@@ -201,6 +252,17 @@ def test_a_refusal_is_one_sentence(ask: Run, options: tuple[str, ...], slug: str
     done = ask(*options)
     assert done.returncode in {2, 3}
     assert done.stderr.startswith(f"llmops: error[{slug}]"), done.stderr
+
+
+def test_a_log_of_which_nothing_can_be_sent_is_bad_input(
+    ask: Run, healthy: Book, log: Path
+) -> None:
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text(lines[5])
+    done = ask("--model", MINI, "-o", "s.jsonl", book=healthy)
+    assert (done.returncode, healthy.asked) == (3, [])
+    assert "error[replay-nothing-moves]" in done.stderr
+    assert "none of 1 prompt can be sent: a document" in done.stderr
 
 
 def test_a_missing_key_is_named(ask: Run) -> None:

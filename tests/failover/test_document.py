@@ -60,6 +60,7 @@ def test_without_policies_the_usual_ones_are_compared() -> None:
     assert len(alone.lines) == 2
 
 
+OUTAGE = "outages: [{provider: openai"
 INCIDENT = "incidents:\n  - {provider: anthropic, "
 
 
@@ -117,6 +118,43 @@ INCIDENT = "incidents:\n  - {provider: anthropic, "
             "outages[0].per_year",
         ),
         ("common_share: 2", "failover-invalid", "common_share"),
+        *(
+            (f"{OUTAGE}, {rest}}}]", "failover-invalid", f"outages[0]{field}")
+            for rest, field in (
+                ("per_year: 9000, median_minutes: 1, mean_minutes: 1", ".per_year"),
+                ("per_year: .inf, median_minutes: 1, mean_minutes: 1", ".per_year"),
+                ("per_year: 9, median_minutes: 1, mean_minutes: .inf", ".mean_minutes"),
+                ("per_year: 9, median_minutes: 1, mean_minutes: .nan", ".mean_minutes"),
+                ("per_year: 9, median_minutes: 900000000, mean_minutes: 900000000", ""),
+                ("per_year: 9, median_minutes: 1, mean_minutes: 1, responds_s: -1", ".responds_s"),
+                (
+                    "per_year: 9, median_minutes: 1, mean_minutes: 1, responds_s: .nan",
+                    ".responds_s",
+                ),
+            )
+        ),
+        (
+            "incidents: [{minutes: 5, start_hours: .nan}]",
+            "failover-invalid",
+            "incidents[0].start_hours",
+        ),
+        ("policies: [{timeout_s: .inf}]", "failover-invalid", "policies[0].timeout_s"),
+        ("policies: [{deadline_s: 1e9}]", "failover-invalid", "policies[0].deadline_s"),
+        (
+            "policies: [{breaker: {cooldown_s: .inf}}]",
+            "failover-invalid",
+            "policies[0].breaker.cooldown_s",
+        ),
+        (
+            "policies: [{backoff: {longest_wait_s: 1e12}}]",
+            "failover-invalid",
+            "policies[0].backoff.longest_wait_s",
+        ),
+        (
+            "policies: [{backoff: {attempts: 1000000000}}]",
+            "failover-invalid",
+            "policies[0].backoff.attempts",
+        ),
         ("surprise: 2", "failover-invalid", ""),
     ],
 )
@@ -161,6 +199,26 @@ def test_a_mistake_is_named_with_its_place(rest: str, slug: str, field: str) -> 
             " [{name: a, provider: x, model: m, weight: -1}]",
             "failover-invalid",
             "deployments[0].weight",
+        ),
+        *(
+            (
+                f" [{{name: a, provider: x, model: m, {name}: {value}}}]",
+                "failover-invalid",
+                f"deployments[0].{name}",
+            )
+            for name, value in (
+                ("weight", ".inf"),
+                ("weight", ".nan"),
+                ("responds_s", "-1"),
+                ("responds_s", ".nan"),
+                ("requests_per_minute", "1" + 400 * "0"),
+                ("tokens_per_minute", "1" + 400 * "0"),
+            )
+        ),
+        (
+            " [{name: a, provider: x, model: m, latency: {median_s: 3, p99_s: .inf}}]",
+            "failover-invalid",
+            "deployments[0].latency.p99_s",
         ),
         (
             " [{name: a, provider: x, model: m, error_rate: .nan}]",

@@ -278,3 +278,27 @@ def test_whatever_was_logged_becomes_a_prompt_or_a_named_problem(
     found = moved(Logged(tools, (), messages), api)
     assert found.refused or found.body["messages"]
     assert all(item.slug in WORDS for item in found.problems)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": [{"type": "input_text", "text": "hello"}]},
+        {"role": "user", "content": [{"text": "hello"}]},
+        {"role": "user", "parts": [{"type": "text", "content": "hello"}]},
+    ],
+    ids=["responses", "converse", "opentelemetry"],
+)
+def test_text_of_every_reader_is_sent_in_the_form_both_apis_take(message: dict[str, Any]) -> None:
+    kept = {"system": [{"type": "text", "content": "brief"}], "messages": [message]}
+    found = logged_of(msgspec.json.encode(kept).decode())
+    assert found is not None
+    block = {"type": "text", "text": "hello"}
+    assert list(found.messages) == [{"role": "user", "content": [block]}]
+    assert list(found.system) == [{"type": "text", "text": "brief"}]
+
+
+def test_a_tool_call_of_opentelemetry_is_not_taken_for_text() -> None:
+    parts = [{"type": "tool_call", "id": "1", "name": "f", "arguments": {}}]
+    message = {"role": "assistant", "parts": parts}
+    assert logged_of(msgspec.json.encode({"messages": [message]}).decode()) is None
