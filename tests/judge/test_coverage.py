@@ -20,9 +20,9 @@ Draw = np.random.Generator
 World = Callable[[Draw, int], pd.DataFrame]
 Found = dict[str, tuple[float, float | None, float | None]]
 
-RUNS, ROWS = 100, 400
-LEAST = 86
-"""Of 100 intervals of 95 %: fewer have probability 0.02 % where the level is kept."""
+RUNS, ROWS = 60, 400
+LEAST = 49
+"""Of 60 intervals of 95 %: fewer have probability 0.004 % where the level is kept."""
 
 RATES = frozenset({"accuracy", "majority_baseline", "cohens_kappa", "balanced_accuracy",
     "matthews_correlation", "gwet_ac1", "krippendorff_alpha"})  # fmt: skip
