@@ -171,6 +171,7 @@ def test_one_conversation_decides_nothing(log: Build) -> None:
     assert (measure(report, "saving").low, measure(report, "saving").high) == (-1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(log: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = [{**call, "isolation_domain": f"w{n % 7}"} for n, call in enumerate(conversations(14))]
     monkeypatch.setattr("llmops_cli.cache.kernel._PART_BLOCKS", 40)

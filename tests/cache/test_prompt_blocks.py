@@ -46,6 +46,7 @@ def numbered(values: list[bytes]) -> list[int]:
     return [known.setdefault(value, len(known)) for value in values]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(PROMPTS, st.integers(1, 12))
 def test_prefixes_are_told_apart_by_all_bits_however_the_tables_are_cut(

@@ -236,6 +236,7 @@ def test_without_answers_no_rule_is_chosen_and_the_hit_rate_is_an_upper_bound() 
     assert "no threshold" in by_name(figures, "semantic_rules").note
 
 
+@pytest.mark.slow
 def test_no_hit_crosses_a_scope_or_comes_from_the_future_or_passes_the_guard_wrongly() -> None:
     calls, _ = planted_log(600, Planted(exact=0.2, varied=0.2, near=0.2, trap=0.2, scopes=4))
     figures = semantic_replay(calls)
@@ -360,6 +361,7 @@ def test_the_result_does_not_depend_on_the_order_of_the_rows_or_the_run(
         assert first.tested == second.tested
 
 
+@pytest.mark.slow
 def test_the_choice_is_made_without_the_calls_that_judge() -> None:
     """Other answers in the second half change what is reported, never what is chosen."""
     calls, _ = planted_log(3000, Planted(exact=0.3, near=0.2))

@@ -116,6 +116,7 @@ def by_hand(prompt: list[Block]) -> list[Block]:
     return [block for n, block in enumerate(prompt) if n > last or block[3] != THOUGHT]
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(conversation())
 def test_it_is_as_if_the_thoughts_were_taken_out_of_the_log(

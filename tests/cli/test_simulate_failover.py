@@ -57,6 +57,7 @@ def test_every_format_in_one_run_and_the_same_twice(ask: Run, llmops: Run, tmp_p
     assert len(tables["chains"]["rows"]) == 15
 
 
+@pytest.mark.slow
 def test_a_second_region_of_the_same_provider_buys_nothing(ask: Run, tmp_path: Path) -> None:
     """What goes down together is not a backup; another provider is."""
     done = ask("--published-outages", "--most-requests", "9000", "-f", "json=r.json")

@@ -33,6 +33,7 @@ def write(path: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(means[0]), np.array(means[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "asked"),
     [

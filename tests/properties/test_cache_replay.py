@@ -267,6 +267,7 @@ def test_every_placement_is_billed_as_the_slow_replay_bills_its_markers(
     assert fast(trace, policy) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(requests=traffic())
 def test_bounds_are_in_order_and_no_policy_pays_less(requests: list[Request]) -> None:
@@ -294,6 +295,7 @@ def test_the_bound_holds_when_a_read_renews_every_marked_entry(
         assert least <= cost(fast(trace, policy, refresh_marked=refresh_marked)) + 1e-6
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     pauses=st.lists(st.sampled_from([0.5, 200.0, 299.0, 301.0, 1800.0, 3700.0]), max_size=3),
@@ -353,6 +355,7 @@ def bound(trace: CacheTrace, lifetime: str) -> float:
     return float(usd.sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lifetime", ["5m", "1h"])
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())

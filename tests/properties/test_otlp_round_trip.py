@@ -89,6 +89,7 @@ def same(table: pa.Table) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 @given(calls=st.lists(rows(), min_size=1, max_size=6), cut=st.integers(0, 6))
 def test_calls_written_as_otlp_and_read_back_are_the_same_table(
     tmp_path_factory: pytest.TempPathFactory, calls: list[dict[str, Any]], cut: int

@@ -171,6 +171,7 @@ def slow_messages(requests: list[Request], *, explicit: bool) -> list[list[int]]
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["openai-implicit", "openai-explicit"])
 @settings(max_examples=150, deadline=None)
 @given(requests=traffic())
@@ -193,6 +194,7 @@ def slow_prefix(requests: list[Request], life: float) -> list[int]:
     return reads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "life", "step", "least"),
     [
@@ -254,6 +256,7 @@ def _living(cache: SlowEntries, request: Request, key: tuple[str, Prefix]) -> bo
     return request.at - used <= cache.life + 1e-9 and readable <= request.at + 1e-9
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(requests=traffic())
 def test_units_are_read_as_the_slow_replay_reads_them(requests: list[Request]) -> None:
@@ -310,6 +313,7 @@ def slow_pages(requests: list[Request], capacity: int, page: int) -> list[int]:
     return reads
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(
     requests=traffic(),

@@ -33,6 +33,7 @@ def test_a_plan_survives_its_document(calls: Make, plan: Plan) -> None:
 shares = st.floats(1e-9, 1.0, exclude_max=True)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(shares, shares, st.floats(1e-9, 1e15), st.integers(1, 2**53))
 def test_any_number_survives_the_document(

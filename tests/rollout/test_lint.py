@@ -121,6 +121,7 @@ def test_more_strikes_and_a_higher_bound_roll_back_less(calls: Make) -> None:
     assert odds(successCondition="result[0] <= 0.3") < usual
 
 
+@pytest.mark.slow
 def test_quiet_windows_go_back_unless_the_query_says_what_stands_for_them(calls: Make) -> None:
     # Two requests an hour: most windows of the new version are empty.
     table, given = calls(48, error_type=[None] * 48), LintParameters(runs=50)

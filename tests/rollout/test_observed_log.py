@@ -51,6 +51,7 @@ def word(report: Report) -> str:
     return report.headline.split(":")[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(cuts=st.lists(st.integers(1, CALLS - 1), max_size=4).map(sorted))
 def test_a_log_looked_at_while_it_grows_decides_as_the_whole_one(

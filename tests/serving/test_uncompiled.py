@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_the_loop_is_the_references_as_plain_python_too() -> None:
     """Numbers wrap around in the draws, as they do when compiled: plain numpy warns of that."""
     kernel = Path(__file__).with_name("test_kernel.py")

@@ -54,6 +54,7 @@ ASKED = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(outcomes(), st.sampled_from(ASKED))
 def test_a_report_or_a_refusal(found: Outcomes, asked: dict[str, object]) -> None:

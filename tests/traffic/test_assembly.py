@@ -510,6 +510,7 @@ def assembled(path: Path, spool: Path | None, jobs: int = 1) -> tuple[Any, ...]:
     return str(frame), reading.joins, dict(reading.skipped), reading.quarantine.rows
 
 
+@pytest.mark.slow
 @given(
     drawn=steps,
     rows=st.integers(1, 4),

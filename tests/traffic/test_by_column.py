@@ -386,6 +386,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("logs")
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     lines=st.lists(
@@ -399,6 +400,7 @@ def test_any_lines_are_read_alike(folder: Path, lines: list[Json | bytes], name:
     require_same(folder / "a.jsonl", data, format=name)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(changed_lines())
 def test_any_single_line_is_read_alike(folder: Path, line: Json) -> None:

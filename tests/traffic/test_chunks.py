@@ -48,6 +48,7 @@ class Outcome:
         )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("size", [1, 700, 5_000, 1 << 30])
 def test_neither_cuts_nor_workers_change_the_table(

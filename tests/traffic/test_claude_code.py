@@ -443,6 +443,7 @@ lines = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(lines, min_size=1, max_size=4))
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_row_is_lost_and_nothing_breaks(tmp_path: Path, rows: list[Json]) -> None:

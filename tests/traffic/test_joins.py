@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -433,6 +434,7 @@ def agrees(keys: Keys, found: Plan, wanted: Joined) -> None:
     assert set(found.counts) - {"request-without-result"} == set(wanted.counts)
 
 
+@pytest.mark.slow
 @given(one_place() | one_tree() | one_prompt() | st.lists(any_row(), min_size=1, max_size=12))
 @settings(max_examples=1200)
 @example([Row(span=1, parent=2), Row(span=2, parent=1)])

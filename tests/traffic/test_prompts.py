@@ -75,6 +75,7 @@ def test_turns_that_were_never_read_are_in_the_next_one_that_is() -> None:
         assert reader.read(Runs(runs[at])) == PromptReader().read(list(runs[at]))
 
 
+@pytest.mark.slow
 def test_a_very_long_conversation_needs_no_stack() -> None:
     run = NO_RUN
     for _ in range(DEEP):

@@ -123,6 +123,7 @@ def any_span(draw: st.DrawFn) -> Json:
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(any_span(), min_size=1, max_size=12))
 def test_any_spans_are_read_alike(
@@ -132,6 +133,7 @@ def test_any_spans_are_read_alike(
     both(tmp_path_factory.mktemp("log") / "a.jsonl", lines)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.sampled_from([line for lines in TYPICAL.values() for line in lines]), min_size=1)

@@ -226,6 +226,7 @@ def test_any_bytes_end_in_calls_bad_rows_or_one_refusal(
     assert traffic is None or len(traffic.calls) + traffic.bad_count
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_changed_byte_never_breaks_the_reading(otlp: "Otlp", data: st.DataObject) -> None:

@@ -762,6 +762,7 @@ def telemetry(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @given(found=st.lists(telemetry(), min_size=1, max_size=6))
 def test_any_telemetry_reads_the_same_before_and_after_and_needs_no_second_upgrade(
     tmp_path_factory: pytest.TempPathFactory, found: list[dict[str, Any]]
