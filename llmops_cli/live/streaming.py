@@ -4,7 +4,8 @@ A stream that breaks off is never an answer: the caller gets all of it or a fail
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from llmops_cli.live.completions import Failure, Patience
@@ -12,6 +13,9 @@ from llmops_cli.live.failures import CONNECTION, CUT_SHORT, TIMEOUT
 from llmops_cli.live.sending import malformed, understood
 
 __all__ = ["Assembly", "assembled"]
+
+_LINGER_S = 0.25
+"""How long the end of a stream is waited for whose answer is there already."""
 
 _HTTP = {"httpx", "httpx2", "httpcore", "httpcore2"}
 
@@ -72,11 +76,20 @@ async def assembled(
             _taken(assembly, event)
             if first is None and assembly.begun:
                 first = loop.time() - began
+        await _run_out(events)
     finally:
         await stream.close()
     if not assembly.ended:
         raise _broken_off()
     return first
+
+
+async def _run_out(events: AsyncIterator[Any]) -> None:
+    # A stream left in its middle is torn down by the collector, in whatever thread that runs.
+    with suppress(Exception):
+        async with asyncio.timeout(_LINGER_S):
+            async for _ in events:
+                pass
 
 
 def _taken(assembly: Assembly, event: Any) -> None:  # noqa: ANN401 - an SDK's event

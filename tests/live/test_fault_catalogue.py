@@ -27,7 +27,7 @@ SERVER = run_path(str(Path(__file__).with_name("streaming_provider.py")))
 streaming, Fault, HEALTHY = SERVER["streaming"], SERVER["Fault"], SERVER["HEALTHY"]
 ANSWER = SERVER["ANSWER"]
 
-PATIENCE_S = 0.7
+PATIENCE_S = 2.0
 POLICY = FailoverPolicy(
     timeout_s=20.0,
     first_token_s=PATIENCE_S,
@@ -162,7 +162,14 @@ class Expected:
 
 
 @BOTH
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Silence is waited for: twice two seconds, so that no busy machine seems silent.
+        pytest.param(name, marks=pytest.mark.slow) if case.takes_s else name
+        for name, case in CASES.items()
+    ],
+)
 def test_each_fault_is_survived_as_the_simulator_predicts(provider: str, name: str) -> None:
     case = CASES[name]
     with streaming(script(case)) as book:
