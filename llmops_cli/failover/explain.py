@@ -7,6 +7,7 @@ from llmops_cli.failover.model import FailoverParameters
 from llmops_cli.failover.sampling import YEAR_S
 from llmops_cli.failover.simulation import Simulation
 from llmops_cli.failover.worth import LIFETIME_S
+from llmops_cli.failover.years import BAD_YEAR
 from llmops_cli.report import Explanation
 
 __all__ = ["explanations"]
@@ -16,6 +17,7 @@ def explanations(found: Simulation, given: FailoverParameters) -> Iterator[Expla
     """How a year is put together, then retries and cold caches."""
     if found.pool.outages:
         yield _year(found, given)
+        yield _bad_year()
         yield _closed_form(found)
     yield _policy(found)
     if found.worth.warm_usd is not None:
@@ -46,11 +48,26 @@ def _year(found: Simulation, given: FailoverParameters) -> Explanation:
             ),
             "a request sent before an incident begins is not touched by it",
             (
+                "q is that of quiet requests, and its doubt is in the interval; where none of them "
+                "is lost it is taken as 0"
+            ),
+            (
                 "episodes with several providers down are played first, and all are weighed by how "
                 "often they come; the interval covers that draw and the number of episodes"
             ),
         ),
         source="; ".join(sorted({o.source or "the failover file" for o in found.pool.outages})),
+    )
+
+
+def _bad_year() -> Explanation:
+    return Explanation(
+        of="in a bad year",
+        formula="the 0.95 quantile over sampled years of the sum of their episodes' losses, each "
+        "drawn from those played of its sort, and (N - n) q",
+        numbers=(("share of years that are better", BAD_YEAR),),
+        assumptions=("episodes of a year are independent of each other",),
+        source="bootstrap of episodes within their stratum",
     )
 
 

@@ -1,15 +1,17 @@
 """A year in figures: availability, cost and quality of one policy, episodes and quiet together."""
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
 from llmops_cli.failover.simulation import Result, Simulation
 from llmops_cli.failover.tally import Tally
-from llmops_cli.failover.years import LEVEL, Estimate
+from llmops_cli.failover.years import LEVEL, Estimate, Years
 from llmops_cli.stats.intervals import wilson
 
-__all__ = ["Figures", "bad_year", "figures"]
+__all__ = ["Figures", "bad_year", "figures", "lost_in_a_year"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,7 @@ def figures(found: Simulation, result: Result) -> Figures:
     if years is None:
         return _of_the_log(found, result)
     per_year, quiet = found.per_year, result.quiet
-    usual = quiet["lost"] / quiet["requests"]
-    # A year is its episodes and, for the rest of its requests, the quiet log.
-    lost = _plus(years.total({"lost": 1.0, "requests": -usual}), per_year * usual)
+    lost = lost_in_a_year(per_year, quiet, years)
     answered = per_year - lost.value
     inside = max(years.total({"requests": 1.0}).value, 1e-300)
     return Figures(
@@ -60,6 +60,23 @@ def figures(found: Simulation, result: Result) -> Figures:
         refused_minutes=years.total({"refused_minutes": 1.0}).value,
         perhaps_ratio=_perhaps(found, years.total({"perhaps_usd": 1.0}).value, quiet),
     )
+
+
+def lost_in_a_year(per_year: float, quiet: Tally, years: Years) -> Estimate:
+    """A year is its episodes and, for the rest of its requests, the quiet log.
+
+    Args:
+        per_year: requests.
+        quiet: played with nothing wrong.
+        years: the episodes.
+
+    Returns:
+        Requests lost; the interval holds the doubt of both.
+    """
+    usual = quiet["lost"] / quiet["requests"]
+    lost = _plus(years.total({"lost": 1.0, "requests": -usual}), per_year * usual)
+    rest = per_year - years.total({"requests": 1.0}).value
+    return _widened(lost, rest * (usual * (1 - usual) / quiet["requests"]) ** 0.5)
 
 
 def bad_year(found: Simulation, result: Result, share: float, seed: int) -> float | None:
@@ -128,6 +145,17 @@ def _perhaps(found: Simulation, usd: float, seen: Tally) -> float | None:
 
 def _plus(estimate: Estimate, value: float) -> Estimate:
     return Estimate(estimate.value + value, estimate.low + value, estimate.high + value)
+
+
+def _widened(estimate: Estimate, deviation: float) -> Estimate:
+    # Two independent sources of doubt: their squares add up.
+    extra = NormalDist().inv_cdf((1 + LEVEL) / 2) * deviation
+    down, up = estimate.value - estimate.low, estimate.high - estimate.value
+    return Estimate(
+        estimate.value,
+        estimate.value - math.hypot(down, extra),
+        estimate.value + math.hypot(up, extra),
+    )
 
 
 def _tails(added_s: np.ndarray) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.errors import LlmopsError
-from llmops_cli.failover.model import Pool
+from llmops_cli.failover.model import Member, Pool
 from llmops_cli.failover.requests import Requests
 from llmops_cli.failover.worth import Worth, in_the_cold
 from llmops_cli.prices import CLASSES, PriceBook, Rates
@@ -16,13 +16,12 @@ __all__ = ["worth_of"]
 Floats = npt.NDArray[np.float64]
 
 
-def worth_of(requests: Requests, pool: Pool, on: date | None = None) -> Worth:
+def worth_of(requests: Requests, pool: Pool) -> Worth:
     """Price and rate a log.
 
     Args:
         requests: with tokens; a log without any has no costs.
         pool: models by name in the price book, and quality by task class.
-        on: day of the prices; None for that of the first request.
 
     Raises:
         LlmopsError: ``price-unknown-model``, ``price-class-missing``; ``failover-no-quality``
@@ -30,14 +29,24 @@ def worth_of(requests: Requests, pool: Pool, on: date | None = None) -> Worth:
     """
     warm = cold = None
     if requests.tokens.any():
-        book, day = PriceBook(), on or requests.began.date()
-        rates = [
-            book.rates(member.price_as or member.deployment.model, day) for member in pool.members
-        ]
+        rates = [_rates(member, requests.began.date()) for member in pool.members]
         chilly = in_the_cold(requests.tokens)
         warm = np.stack([_usd(each, requests.tokens) for each in rates], axis=1)
         cold = np.stack([_usd(each, chilly) for each in rates], axis=1)
-    return Worth(len(pool.members), warm, cold, _quality(requests, pool))
+    return Worth(warm, cold, _quality(requests, pool))
+
+
+def _rates(member: Member, on: date) -> Rates:
+    try:
+        return PriceBook().rates(member.price_as or member.deployment.model, on)
+    except LlmopsError as error:
+        # The book speaks of options that this question has not; the pool names the price.
+        raise LlmopsError(
+            error.slug,
+            f"'{member.deployment.name}': {error.message}",
+            hint="'price_as: MODEL' in the deployment prices it as a model of your choice",
+            field="deployments.price_as",
+        ) from error
 
 
 def _usd(rates: Rates, tokens: npt.NDArray[np.int64]) -> Floats:

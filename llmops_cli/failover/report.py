@@ -120,7 +120,6 @@ def _measure(
     found: Simulation, name: str, estimate: Estimate, unit: Unit = "", *, label: str
 ) -> Measure:
     exact = estimate.low == estimate.high
-    yearly = bool(found.pool.outages)
     low, high = estimate.low, estimate.high
     if unit == "share":
         low, high = max(low, 0.0), min(high, 1.0)
@@ -133,9 +132,17 @@ def _measure(
         low=None if exact or open_low else low,
         high=None if exact or open_high else high,
         level=None if exact else LEVEL,
-        n=found.played[0] if yearly else len(found.requests),
-        method="compound Poisson over played episodes" if yearly else "Wilson interval",
+        n=found.played[0] if found.pool.outages else len(found.requests),
+        method=_method(found, exact=exact),
     )
+
+
+def _method(found: Simulation, *, exact: bool) -> str:
+    if exact:
+        return "sum over the log" if not found.pool.outages else "the same in every episode"
+    if found.pool.outages:
+        return "compound Poisson over played episodes, and the quiet log"
+    return "Wilson interval"
 
 
 def _checks(found: Simulation, own: Figures, given: FailoverParameters) -> Iterator[Check]:

@@ -6,13 +6,10 @@ from llmops_cli.failover.figures import Figures, bad_year
 from llmops_cli.failover.headroom import headroom
 from llmops_cli.failover.model import FailoverParameters
 from llmops_cli.failover.simulation import Result, Simulation
-from llmops_cli.failover.years import Estimate
+from llmops_cli.failover.years import BAD_YEAR, Estimate
 from llmops_cli.report import Column, Scalar, Table
 
-__all__ = ["BAD_YEAR", "chain_words", "failover_tables"]
-
-BAD_YEAR = 0.95
-"""One year in twenty is worse."""
+__all__ = ["chain_words", "failover_tables"]
 
 
 def failover_tables(

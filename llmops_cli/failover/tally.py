@@ -23,8 +23,6 @@ SUMS = (
     "lost",
     "away",
     "attempts",
-    "hedges",
-    "refused",
     "refused_minutes",
     "usd",
     "plain_usd",
@@ -43,16 +41,14 @@ class Tally:
     """Of one stretch of time under one policy.
 
     Attributes:
-        sums: ``(12,)`` in the order of :data:`SUMS`. ``usd`` and ``quality`` are of what was
+        sums: ``(10,)`` in the order of :data:`SUMS`. ``usd`` and ``quality`` are of what was
             answered; ``plain_*`` of the same requests where all are answered by whom they prefer.
             ``perhaps_usd`` is what attempts without an answer may have been billed.
         added_s: how much later than usual each answered request was answered.
-        served: ``(d,)`` answers by deployment of the pool.
     """
 
     sums: Floats
     added_s: Floats
-    served: Ints
 
     def __getitem__(self, name: str) -> float:
         """One of the sums."""
@@ -64,7 +60,6 @@ def added(parts: Sequence[Tally]) -> Tally:
     return Tally(
         np.sum([item.sums for item in parts], axis=0),
         np.concatenate([item.added_s for item in parts]),
-        np.sum([item.served for item in parts], axis=0),
     )
 
 
@@ -104,8 +99,6 @@ def tally(
         len(row) - len(done),
         int(away.sum()),
         len(seen.attempts),
-        sum(item.hedge for item in seen.attempts),
-        len(refused),
         len(minutes),
         usd,
         plain_usd,
@@ -114,8 +107,7 @@ def tally(
         plain_good,
     )
     added = seen.ended_s[done] - arrived - usual if len(done) else np.zeros(0)
-    served = np.bincount(place, minlength=worth.deployments)
-    return Tally(np.array(sums, dtype=float), added, served)
+    return Tally(np.array(sums, dtype=float), added)
 
 
 def _costs(

@@ -27,13 +27,11 @@ class Worth:
     """Of every request at every deployment of the pool.
 
     Attributes:
-        deployments: how many there are.
         warm_usd: ``(n, d)`` with the cache as logged; None where there are no prices.
         cold_usd: ``(n, d)`` with all input fresh.
         quality: ``(n, d)``; None where none is given.
     """
 
-    deployments: int
     warm_usd: Floats | None
     cold_usd: Floats | None
     quality: Floats | None

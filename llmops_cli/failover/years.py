@@ -15,7 +15,10 @@ from llmops_cli.failover.episodes import Episode
 from llmops_cli.failover.tally import SUMS, Tally
 from llmops_cli.stats.beta import student_quantile
 
-__all__ = ["LEVEL", "Estimate", "Stratum", "Years", "drawn", "years_of"]
+__all__ = ["BAD_YEAR", "LEVEL", "Estimate", "Stratum", "Years", "drawn", "years_of"]
+
+BAD_YEAR = 0.95
+"""One year in twenty is worse."""
 
 LEVEL = 0.90
 """Two-sided confidence: either end decides a gate with 95 %."""

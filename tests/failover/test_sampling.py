@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from llmops_cli.failover.episodes import episodes_of, settling_s
+from llmops_cli.failover.figures import lost_in_a_year
 from llmops_cli.failover.incidents import Incident, Outages
 from llmops_cli.failover.policy import Deployment, FailoverPolicy
 from llmops_cli.failover.sampling import YEAR_S, Outage, draw_year
-from llmops_cli.failover.tally import SUMS
+from llmops_cli.failover.tally import SUMS, Tally
 from llmops_cli.failover.years import Stratum, Years, drawn
 
 CHAIN = (
@@ -135,3 +136,23 @@ def test_a_bad_year_is_worse_than_the_mean() -> None:
     sums[:, SUMS.index("lost")] = 1.0
     years = Years((Stratum(10.0, counts, ()),), (sums,), np.zeros(0))
     assert years.bad_year("lost", 0.95, np.random.default_rng(0)) == np.quantile(counts, 0.95)
+
+
+def test_the_interval_of_a_years_losses_covers_the_truth() -> None:
+    """Episodes and quiet log both drawn anew: nine in ten intervals hold the true number."""
+    generator = np.random.default_rng(9)
+    per_year, usual, mean, size, rate = 1e6, 0.004, 60.0, 200.0, 25.0
+    truth = rate * mean + (per_year - rate * size) * usual
+    inside, times = 0, 300
+    for _ in range(times):
+        counts = generator.poisson(rate, 200)
+        sums = np.zeros((80, len(SUMS)))
+        sums[:, SUMS.index("requests")] = size
+        sums[:, SUMS.index("lost")] = generator.gamma(2, mean / 2, 80)
+        quiet = np.zeros(len(SUMS))
+        quiet[SUMS.index("requests")] = 20_000
+        quiet[SUMS.index("lost")] = generator.binomial(20_000, usual)
+        years = Years((Stratum(float(counts.mean()), counts, ()),), (sums,), np.zeros(0))
+        found = lost_in_a_year(per_year, Tally(quiet, np.zeros(0)), years)
+        inside += found.low <= truth <= found.high
+    assert inside / times == pytest.approx(0.90, abs=0.06)
