@@ -8,10 +8,15 @@ import typer
 from llmops_cli.cli.judge_settings import price_of, usage_error
 from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
 from llmops_cli.cli.options import PathsArgument, Shared, check_writable, command
-from llmops_cli.cli.show import STDOUT, finish, say
+from llmops_cli.cli.show import STDOUT, counted, finish, say
+from llmops_cli.cli.text_file import text_of
+from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.report import Finding
 
 if TYPE_CHECKING:
+    from llmops_cli.calls import CallsTable
     from llmops_cli.cli.replay_run import Plan
+    from llmops_cli.live import Prompted
 
 __all__ = ["register", "replay"]
 
@@ -74,6 +79,15 @@ def replay(
             "--max-usd", metavar="USD", min=0.0, help="Never spend more, all runs together."
         ),
     ] = _DEFAULT_CAP_USD,
+    price_as: Annotated[
+        str,
+        typer.Option(
+            "--price-as",
+            metavar="MODEL",
+            help="Price every model as this one, for servers of your own.",
+            show_default="each as itself",
+        ),
+    ] = "",
     max_output_tokens: Annotated[
         int, typer.Option("--max-output-tokens", metavar="N", min=1, help="Of one answer.")
     ] = 1024,
@@ -118,7 +132,6 @@ def replay(
     move to the other API are counted and not sent. Exits 4 when the cap leaves prompts
     unanswered, 5 when the providers fail.
     """
-    from llmops_cli.cli.replay_prompts import system_of
     from llmops_cli.cli.replay_reports import estimate
     from llmops_cli.cli.replay_run import Plan, run
     from llmops_cli.failover.policy import Backoff, FailoverPolicy
@@ -131,7 +144,9 @@ def replay(
         check_writable(output)
     chosen = _targets(model or [], base_url or [])
     traffic = read_logs(paths, logs, shared, keep_content=True)
-    another = system_of(system)
+    another = None
+    if system is not None:
+        another = text_of(system, "prompt-unreadable", "the prompt", exit_code=ExitCode.USAGE)
     prompts, refused = _prompts(traffic.calls, chosen, another, sample, shared.seed)
     policy = FailoverPolicy(
         timeout_s=timeout,
@@ -159,7 +174,7 @@ def replay(
         prompts=prompts,
         targets=chosen,
         prices=tuple(
-            price_of(name, "", "" if url else provider, needed=True)
+            price_of(name, price_as, "" if url else provider, needed=True)
             for provider, name, url in chosen
         ),
         settings=settings,
@@ -207,12 +222,34 @@ def _targets(models: list[str], urls: list[str]) -> tuple[tuple[str, str, str | 
 
 
 def _prompts(
-    calls: Any, targets: Any, system: str | None, sample: int | None, seed: int
-) -> tuple[Any, Any]:
-    from llmops_cli.cli.replay_prompts import prompts_of, sampled
+    calls: "CallsTable",
+    targets: tuple[tuple[str, str, str | None], ...],
+    system: str | None,
+    sample: int | None,
+    seed: int,
+) -> tuple["list[Prompted]", tuple[Finding, ...]]:
+    from llmops_cli.failover.portability import WORDS
+    from llmops_cli.live import prompts_of, sampled
 
-    found, refused = prompts_of(calls, [item[0] for item in targets], system)
-    return sampled(found, sample, seed), refused
+    found, refused, every = prompts_of(calls, [provider for provider, _, _ in targets], system)
+    if not found:
+        why = ", ".join(WORDS[slug] for slug, _ in refused.most_common(2))
+        raise LlmopsError(
+            "replay-nothing-moves",
+            f"none of {counted(every, 'prompt')} can be sent: {why}",
+            hint="--model of the API that the log is in asks them as they are",
+            field="content",
+        )
+    findings = tuple(
+        Finding(
+            slug=f"replay-{slug}",
+            severity="warning",
+            message=f"{WORDS[slug]} does not move to the other API; the prompt is not sent",
+            count=count,
+        )
+        for slug, count in sorted(refused.items())
+    )
+    return sampled(found, sample, seed), findings
 
 
 def register(app: typer.Typer) -> None:

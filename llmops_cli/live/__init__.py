@@ -9,10 +9,10 @@ from llmops_cli.live.clients import PROVIDERS, open_client
 from llmops_cli.live.collect import Outcome, Row, Settings, Stop, collect_verdicts
 from llmops_cli.live.completions import Client, Completion, Failure, Request, Usage
 from llmops_cli.live.journal import Journal
+from llmops_cli.live.prompted import Prompted, prompts_of, sampled
 from llmops_cli.live.prompts import PAIR, QUALITY, UNPARSABLE, Template, Verdict, read_verdict
 from llmops_cli.live.recording import Recorder
 from llmops_cli.live.replaying import (
-    Prompted,
     ReplayOutcome,
     ReplaySettings,
     Target,
@@ -46,6 +46,8 @@ __all__ = [
     "Verdict",
     "collect_verdicts",
     "open_client",
+    "prompts_of",
     "read_verdict",
     "replay_prompts",
+    "sampled",
 ]

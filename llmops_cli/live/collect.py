@@ -1,6 +1,5 @@
 """The loop: every row is asked once per order, within the budget, and written down at once."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from llmops_cli.live.completions import Client, Failure, Request
 from llmops_cli.live.journal import Asked, Journal
 from llmops_cli.live.prompts import UNPARSABLE, Template, read_verdict, verdict_schema
 from llmops_cli.live.recording import CONFIDENCE, ORDER, ROW, VERDICT, Recorder, RowTrace
+from llmops_cli.live.side_by_side import side_by_side
 from llmops_cli.live.verdicts import about_row, decision, evaluations
 
 __all__ = ["Outcome", "Row", "Settings", "Stop", "collect_verdicts"]
@@ -165,13 +165,7 @@ async def collect_verdicts(
     asker = Asker(client, budget, settings.retries, lambda: outcome.stop is not None)
     run = _Run(settings, asker, journal, settings.recorder(client), outcome, advance)
     todo = iter([row for row in rows if row.id not in journal.done])
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(settings.concurrency):
-                group.create_task(run.work(todo))
-    except BaseExceptionGroup as several:
-        # All of them fail for the same reason, such as a full disk: the first says it.
-        raise several.exceptions[0] from None
+    await side_by_side(settings.concurrency, lambda: run.work(todo))
     return outcome
 
 

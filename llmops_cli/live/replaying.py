@@ -1,6 +1,5 @@
 """Logged prompts asked again of somebody else: within a cap, resumable, down a whole chain."""
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,29 +12,14 @@ from llmops_cli.live.budget import Budget
 from llmops_cli.live.completions import Client, Completion, Failure, Patience, Usage
 from llmops_cli.live.estimates import Price
 from llmops_cli.live.failing_over import Answered, FailingOver, Made
+from llmops_cli.live.prompted import Prompted
 from llmops_cli.live.shadow_spans import Shadowed, ShadowFile, Tried
+from llmops_cli.live.side_by_side import side_by_side
 
-__all__ = ["Prompted", "ReplayOutcome", "ReplaySettings", "Target", "most_usage", "replay_prompts"]
+__all__ = ["ReplayOutcome", "ReplaySettings", "Target", "most_usage", "replay_prompts"]
 
 _AROUND_TOKENS = 1024
 _NO_MONEY = "budget_exhausted"
-
-
-@dataclass(frozen=True, slots=True)
-class Prompted:
-    """One logged prompt.
-
-    Attributes:
-        call_id: of the logged call; replayed once.
-        conversation: it belongs to.
-        task: class of it.
-        bodies: what is sent, by the API of the target, without model and limits.
-    """
-
-    call_id: str
-    conversation: str
-    task: str
-    bodies: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +122,7 @@ async def replay_prompts(
     outcome.spent_usd = budget.spent_usd
     run = _Run(targets, settings, budget, file, outcome, advance)
     todo = iter([item for item in prompts if item.call_id not in file.done])
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(settings.concurrency):
-                group.create_task(run.work(todo))
-    except BaseExceptionGroup as several:
-        # All of them fail for the same reason, such as a full disk: the first says it.
-        raise several.exceptions[0] from None
+    await side_by_side(settings.concurrency, lambda: run.work(todo))
     return outcome
 
 

@@ -269,3 +269,10 @@ def test_a_missing_key_is_named(ask: Run) -> None:
     done = ask("--model", HAIKU, "-o", "s.jsonl", env={})
     assert done.returncode == 2
     assert "ANTHROPIC_API_KEY" in done.stderr
+
+
+def test_a_model_of_ones_own_is_priced_as_another(ask: Run, healthy: Book) -> None:
+    done = ask("--model", "anthropic/own", "--price-as", "claude-haiku-4-5", "-o", "s.jsonl",
+               book=healthy)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "for $0.0019" in done.stdout

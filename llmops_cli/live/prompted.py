@@ -1,51 +1,52 @@
-"""Which logged prompts are replayed, in the words of whom they are sent to."""
+"""Which logged prompts are asked again, in the words of whom they are sent to."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from llmops_cli.cli.show import counted
-from llmops_cli.cli.text_file import text_of
-from llmops_cli.errors import ExitCode, LlmopsError
-from llmops_cli.report import Finding
+from llmops_cli.calls import CallsTable
+from llmops_cli.errors import LlmopsError
+from llmops_cli.failover.portability import api_of, moved
+from llmops_cli.failover.translation import REFUSED, as_logged, logged_of
 
-if TYPE_CHECKING:
-    from llmops_cli.calls import CallsTable
-    from llmops_cli.live import Prompted
-
-__all__ = ["prompts_of", "sampled", "system_of"]
+__all__ = ["Prompted", "prompts_of", "sampled"]
 
 
-def system_of(path: Path | None) -> str | None:
-    """The text of another system prompt.
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """One logged prompt.
 
-    Raises:
-        LlmopsError: ``prompt-unreadable``.
+    Attributes:
+        call_id: of the logged call; replayed once.
+        conversation: it belongs to.
+        task: class of it.
+        bodies: what is sent, by the API of the target, without model and limits.
     """
-    if path is None:
-        return None
-    return text_of(path, "prompt-unreadable", "the prompt", exit_code=ExitCode.USAGE)
+
+    call_id: str
+    conversation: str
+    task: str
+    bodies: Mapping[str, Mapping[str, Any]]
 
 
 def prompts_of(
-    calls: "CallsTable", apis: Sequence[str], system: str | None
-) -> tuple[list["Prompted"], tuple[Finding, ...]]:
-    """Every prompt of a log for each of some APIs; what cannot move is counted by reason.
+    calls: CallsTable, apis: Sequence[str], system: str | None
+) -> tuple[list[Prompted], Counter[str], int]:
+    """Every prompt of a log for each of some APIs.
 
     Args:
         calls: with the column ``content``.
         apis: that answers are asked of.
         system: instead of the logged one; None to keep it.
 
-    Raises:
-        LlmopsError: ``replay-no-content`` where no prompt was kept, ``replay-nothing-moves``
-            where none can be sent.
-    """
-    from llmops_cli.failover.portability import WORDS, api_of
-    from llmops_cli.live import Prompted
+    Returns:
+        The prompts that move; how many others do not, by problem; how many there are in all.
 
+    Raises:
+        LlmopsError: ``replay-no-content`` where no prompt was kept.
+    """
     content = calls.get("content")
     kept = calls if content is None else calls[content.notna().to_numpy(dtype=bool)]
     if content is None or kept.empty:
@@ -57,39 +58,19 @@ def prompts_of(
         )
     found: list[Prompted] = []
     refused: Counter[str] = Counter()
-    names = ("call_id", "conversation_id", "task", "provider_name", "content")
-    for row in kept[list(names)].astype(object).where(kept[list(names)].notna(), "").to_numpy():
+    names = ["call_id", "conversation_id", "task", "provider_name", "content"]
+    for row in kept[names].astype(object).where(kept[names].notna(), "").to_numpy():
         call_id, conversation, task, provider, text = map(str, row)
         bodies, reasons = _bodies(text, api_of(provider), set(apis), system)
         refused.update(reasons)
         if not reasons:
             found.append(Prompted(call_id, conversation or call_id, task, bodies))
-    findings = tuple(
-        Finding(
-            slug=f"replay-{slug}",
-            severity="warning",
-            message=f"{WORDS[slug]} does not move to the other API; the prompt is not sent",
-            count=count,
-        )
-        for slug, count in sorted(refused.items())
-    )
-    if not found:
-        why = ", ".join(WORDS[slug] for slug, _ in refused.most_common(2))
-        raise LlmopsError(
-            "replay-nothing-moves",
-            f"none of {counted(len(kept), 'prompt')} can be sent: {why}",
-            hint="--model of the API that the log is in asks them as they are",
-            field="content",
-        )
-    return found, findings
+    return found, refused, len(kept)
 
 
 def _bodies(
     text: str, api: str, wanted: set[str], system: str | None
 ) -> tuple[Mapping[str, Mapping[str, Any]], set[str]]:
-    from llmops_cli.failover.portability import moved
-    from llmops_cli.failover.translation import REFUSED, as_logged, logged_of
-
     logged = logged_of(text)
     if logged is None:
         return {}, {"content-unreadable"}
@@ -113,7 +94,7 @@ def _with_system(body: Mapping[str, Any], system: str, api: str) -> Mapping[str,
     return {**body, "messages": [{"role": "system", "content": system}, *others]}
 
 
-def sampled(prompts: "list[Prompted]", most: int | None, seed: int) -> "list[Prompted]":
+def sampled(prompts: list[Prompted], most: int | None, seed: int) -> list[Prompted]:
     """So many prompts, of each task class its share, in the order of the log."""
     if most is None or most >= len(prompts):
         return prompts
