@@ -20,13 +20,13 @@ def read_pool(calls: CallsTable, text: str, *, source: str = "the failover file"
 
     Raises:
         LlmopsError: those of :func:`llmops_cli.failover.document.pool_from_yaml`, and those of
-            :func:`llmops_cli.failover.requests.requests_of`.
+            :func:`llmops_cli.failover.requests.clock_of`.
     """
     from llmops_cli.failover.document import pool_from_yaml  # noqa: PLC0415 - only for files
-    from llmops_cli.failover.requests import requests_of  # noqa: PLC0415 - as above
+    from llmops_cli.failover.requests import clock_of  # noqa: PLC0415 - as above
 
-    requests = requests_of(calls)
-    return pool_from_yaml(text, requests.began, requests.period_s, source=source)
+    began, period_s = clock_of(calls)
+    return pool_from_yaml(text, began, period_s, source=source)
 
 
 def simulate_failover(

@@ -14,7 +14,7 @@ from llmops_cli.calls import TOKEN_CLASSES, CallsTable, require
 from llmops_cli.errors import LlmopsError
 from llmops_cli.failover.load import Load
 
-__all__ = ["Requests", "requests_of"]
+__all__ = ["Requests", "clock_of", "requests_of"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -89,6 +89,30 @@ class Requests:
         )
 
 
+def clock_of(calls: CallsTable) -> tuple[pd.Timestamp, float]:
+    """The first moment of a log, and the seconds after which it may begin again.
+
+    Raises:
+        LlmopsError: ``calls-missing-column``; ``failover-no-span`` where the log has fewer than
+            two moments.
+    """
+    require(calls, "start_time")
+    moment = _moments(calls[calls["start_time"].notna()])
+    if len(moment) < _LEAST or moment.min() == moment.max():
+        raise LlmopsError(
+            "failover-no-span",
+            "the log has fewer than two moments, so nothing can fail for a while in it",
+            hint="give a log of hours or days",
+            field="start_time",
+        )
+    span = (moment.max() - moment.min()) / pd.Timedelta(seconds=1)
+    return moment.min(), span * len(moment) / (len(moment) - 1)
+
+
+def _moments(calls: CallsTable) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(pd.to_datetime(calls["start_time"].to_numpy(), utc=True))
+
+
 def requests_of(calls: CallsTable) -> Requests:
     """Cut the requests out of a log.
 
@@ -99,21 +123,15 @@ def requests_of(calls: CallsTable) -> Requests:
         LlmopsError: ``calls-missing-column``; ``failover-no-span`` where the log has fewer than
             two moments; ``failover-no-duration`` where no call that succeeded has one.
     """
-    require(calls, "start_time", "duration_s")
+    require(calls, "duration_s")
+    began, _ = clock_of(calls)
     timed = calls[calls["start_time"].notna()].sort_values("start_time", kind="stable")
-    moment = pd.DatetimeIndex(pd.to_datetime(timed["start_time"].to_numpy(), utc=True))
-    if len(moment) < _LEAST or moment[0] == moment[-1]:
-        raise LlmopsError(
-            "failover-no-span",
-            "the log has fewer than two moments, so nothing can fail for a while in it",
-            hint="give a log of hours or days",
-            field="start_time",
-        )
+    moment = _moments(timed)
     error = timed["error_type"].fillna("").to_numpy(dtype=str)
     duration, tokens, filled = _measured(timed, error == "")
     task = pd.Categorical(timed["task"].fillna("").astype(str))
     return Requests(
-        arrival_s=((moment - moment[0]) / pd.Timedelta(seconds=1)).to_numpy(dtype=np.float64),
+        arrival_s=((moment - began) / pd.Timedelta(seconds=1)).to_numpy(dtype=np.float64),
         duration_s=duration,
         first_s=np.fmin(timed["ttft_s"].to_numpy(dtype=np.float64, na_value=np.nan), duration),
         tokens=tokens,
@@ -121,7 +139,7 @@ def requests_of(calls: CallsTable) -> Requests:
         tasks=tuple(task.categories),
         conversation=_conversations(timed),
         error=error,
-        began=moment[0],
+        began=began,
         filled=filled,
     )
 
