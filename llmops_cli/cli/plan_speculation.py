@@ -10,6 +10,7 @@ from llmops_cli.cli.exports_option import exports_of
 from llmops_cli.cli.options import Shared, check_writable, command
 from llmops_cli.cli.plan_speculation_drafts import read_drafts
 from llmops_cli.cli.show import STDOUT, finish, write_atomically, write_stdout
+from llmops_cli.cli.text_file import text_of
 from llmops_cli.errors import ExitCode, LlmopsError
 
 if TYPE_CHECKING:
@@ -216,13 +217,7 @@ def _measured(path: Path | None) -> "Measured | None":
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise LlmopsError(
-            "table-unreadable", f"it cannot be read: {reason}", file=str(path)
-        ) from error
+    return text_of(path, "table-unreadable").splitlines()
 
 
 def _check_output(output: Path | None, shared: Shared) -> None:

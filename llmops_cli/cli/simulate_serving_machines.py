@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.cli.text_file import text_of
+from llmops_cli.errors import ExitCode
 from llmops_cli.report import Finding
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def machines_of(given: MachineOptions) -> "tuple[Machines, tuple[Finding, ...]]"
         path = Path(given.latency)
         if not path.suffix and not path.exists():
             known_step(given.latency)  # refuses the name
-        lines = _text(path).splitlines()
+        hint = "--latency-model roofline, dynamo, or a CSV file"
+        slug, what = "serving-steps-unreadable", "measured steps"
+        lines = text_of(path, slug, what, hint=hint, exit_code=ExitCode.USAGE).splitlines()
         fitted = fit_affine(read_step_times(lines, source=str(path)))
         step, notes = fitted.step, (_fit_finding(path, fitted.median_error, fitted.p90_error),)
     machines = Machines(
@@ -67,20 +70,6 @@ def machines_of(given: MachineOptions) -> "tuple[Machines, tuple[Finding, ...]]"
         measured=step,
     )
     return machines, notes
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise LlmopsError(
-            "serving-steps-unreadable",
-            f"measured steps cannot be read: {reason}",
-            hint="--latency-model roofline, dynamo, or a CSV file",
-            file=str(path),
-            exit_code=ExitCode.USAGE,
-        ) from error
 
 
 def _fit_finding(path: Path, median: float, p90: float) -> Finding:

@@ -1,4 +1,4 @@
-"""Running a command in this process, for those that load the SDKs of the providers."""
+"""Running a command in this process, for those that load the SDKs; outcomes of two models."""
 
 import os
 import sys
@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import numpy as np
 import pytest
 
 from llmops_cli.cli.app import main
 
 Run = Callable[..., CompletedProcess[str]]
+Table = Callable[..., Path]
 
 
 @pytest.fixture
@@ -30,3 +32,22 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         return CompletedProcess(list(map(str, arguments)), caught.value.code, said.out, said.err)
 
     return run
+
+
+def write_table(path: Path, rows: int = 400, *, good: float = 0.9, seed: int = 0) -> Path:
+    """Two models; small is as good as large in class ``a``, never in ``b``."""
+    draw = np.random.default_rng(seed)
+    lines = ["request_id,task,small,small|cost,small|latency,large,large|cost,large|latency"]
+    for row in range(rows):
+        task = "ab"[row % 2]
+        large = int(draw.random() < good)
+        small = large if task == "a" else 0
+        lines.append(f"{row},{task},{small},0.001,0.5,{large},0.01,2")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def outcome_table() -> Table:
+    """How a small table is written."""
+    return write_table

@@ -16,25 +16,6 @@ Table = Callable[..., Path]
 DAY = ("--on", "2026-11-25")
 
 
-def write_table(path: Path, rows: int = 400, *, good: float = 0.9, seed: int = 0) -> Path:
-    """Two models; small is as good as large in class ``a``, never in ``b``."""
-    draw = np.random.default_rng(seed)
-    lines = ["request_id,task,small,small|cost,small|latency,large,large|cost,large|latency"]
-    for row in range(rows):
-        task = "ab"[row % 2]
-        large = int(draw.random() < good)
-        small = large if task == "a" else 0
-        lines.append(f"{row},{task},{small},0.001,0.5,{large},0.01,2")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def outcome_table() -> Table:
-    """How a small table is written."""
-    return write_table
-
-
 def plain(text: str) -> str:
     return " ".join(text.split())
 
