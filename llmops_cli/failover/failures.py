@@ -26,6 +26,7 @@ class FailureKind(StrEnum):
     NOT_ALLOWED = "not_allowed"
     NOT_FOUND = "not_found"
     NO_MONEY = "no_money"
+    OVER_CAP = "over_cap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ HANDLING: Mapping[FailureKind, Handling] = {
     FailureKind.CONTENT_POLICY: _REQUEST,
     # Wrong everywhere: a copy of it sent elsewhere costs time and hides the defect.
     FailureKind.BAD_REQUEST: Handling(repeat=False, move=False, unhealthy=False),
+    # The client's own cap: nothing was sent, and nothing will be.
+    FailureKind.OVER_CAP: Handling(repeat=False, move=False, unhealthy=False),
     FailureKind.NOT_ALLOWED: _ACCOUNT,
     FailureKind.NOT_FOUND: _ACCOUNT,
     FailureKind.NO_MONEY: _ACCOUNT,
@@ -79,6 +82,7 @@ _CODES = {
     "insufficient_quota": FailureKind.NO_MONEY,
     "billing_error": FailureKind.NO_MONEY,
     "billing_hard_limit_reached": FailureKind.NO_MONEY,
+    "over_cap": FailureKind.OVER_CAP,
     "timeout": FailureKind.TIMEOUT,
     "timeout_error": FailureKind.TIMEOUT,
     "connection_error": FailureKind.CONNECTION,

@@ -19,7 +19,7 @@ from llmops_cli.live.side_by_side import side_by_side
 __all__ = ["ReplayOutcome", "ReplaySettings", "Target", "most_usage", "replay_prompts"]
 
 _AROUND_TOKENS = 1024
-_NO_MONEY = "budget_exhausted"
+_OVER_CAP = "over_cap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class _Run:
         most = self._usd(target, most_usage(body, self._settings.max_output_tokens))
         if self._outcome.out_of_money or not await self._budget.reserve(most):
             self._outcome.out_of_money = True
-            raise Failure(_NO_MONEY, fatal=True)
+            raise Failure(_OVER_CAP, fatal=True)
         spent = most  # if this is cancelled, nobody knows whether it was billed
         policy = self._settings.policy
         try:
@@ -233,7 +233,7 @@ class _Run:
             outcome.answered += 1
             outcome.moved += found.place != 0
             return
-        if found.failure is None or found.failure.kind == _NO_MONEY:
+        if found.failure is None or found.failure.kind == _OVER_CAP:
             return
         outcome.failed += 1
         outcome.failure = found.failure
@@ -251,4 +251,4 @@ def _fatal(made: Made) -> bool:
 
 
 def _unsent(made: Made) -> bool:
-    return isinstance(made.outcome, Failure) and made.outcome.kind == _NO_MONEY
+    return isinstance(made.outcome, Failure) and made.outcome.kind == _OVER_CAP

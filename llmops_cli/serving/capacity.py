@@ -89,10 +89,10 @@ def find_capacity(
 
 def _rate(trace: RequestTrace, at: Callable[[float], Figure], share: float) -> Capacity:
     tried = _Tried(at)
+    # A share that is surely enough is enough up to a smaller rate.
     value, low, high = (_largest(tried, holds) for holds in _ends(share))
     mean = len(trace) / float(trace.arrival_s[-1])
     served = None if value is None else value * mean
-    # A share that is surely enough is enough up to a smaller rate.
     return Capacity("rate", value, low, high, served, tried.all())
 
 

@@ -128,6 +128,7 @@ def test_first_attempts_follow_the_weights() -> None:
         (499, "", FailureKind.BAD_REQUEST),
         (401, "authentication_error", FailureKind.NOT_ALLOWED),
         (404, "", FailureKind.NOT_FOUND),
+        (None, "over_cap", FailureKind.OVER_CAP),
         (None, "", FailureKind.CONNECTION),
         (None, "timeout", FailureKind.TIMEOUT),
     ],
