@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from llmops_cli.errors import LlmopsError
+from llmops_cli.yaml_text import read_yaml
 
 __all__ = ["converted", "document"]
 
@@ -30,7 +31,7 @@ def document(text: str, schema: str, *, prefix: str, source: str, hint: str) -> 
     import yaml  # noqa: PLC0415 - only who reads a document pays for it
 
     try:
-        found = yaml.safe_load(text)
+        found = read_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None

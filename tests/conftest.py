@@ -1,5 +1,6 @@
 """Fixtures every test may use: the real entry point and the public data sets."""
 
+import gc
 import json
 import os
 import subprocess
@@ -17,9 +18,26 @@ settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
+# To look for garbage among thousands of test functions takes as long as to collect them.
+gc.disable()
+
 ROOT = Path(__file__).parents[1]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_collection_finish() -> None:
+    """What is collected stays to the end: no test looks through it for garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Simulations are not traced, which costs half as much again: quick tests cover enough."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")
@@ -32,20 +50,29 @@ def fork_server() -> Iterator[subprocess.Popen[str]]:
         process.stdin.close()
 
 
+@pytest.fixture(scope="session")
+def llmops_in(fork_server: subprocess.Popen[str]) -> Callable[[Path], Run]:
+    """Run ``llmops`` as a user does in a folder that is given, for what several tests share."""
+
+    def at(folder: Path) -> Run:
+        def run(
+            *arguments: str | Path, stdin: str | None = None, env: dict[str, str] | None = None
+        ) -> subprocess.CompletedProcess[str]:
+            clean = {k: v for k, v in os.environ.items() if not k.startswith("LLMOPS_")}
+            given = [*map(str, arguments)], folder, {**clean, **(env or {})}, stdin or ""
+            if any(name.startswith("PYTHON") for name in env or {}):  # read before any import
+                return _fresh(*given)
+            return _forked(fork_server, *given)
+
+        return run
+
+    return at
+
+
 @pytest.fixture
-def llmops(tmp_path: Path, fork_server: subprocess.Popen[str]) -> Run:
+def llmops(tmp_path: Path, llmops_in: Callable[[Path], Run]) -> Run:
     """Run ``llmops`` as a user does, in an empty folder; returns the finished process."""
-
-    def run(
-        *arguments: str | Path, stdin: str | None = None, env: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("LLMOPS_")}
-        given = [*map(str, arguments)], tmp_path, {**clean, **(env or {})}, stdin or ""
-        if any(name.startswith("PYTHON") for name in env or {}):  # read before any import
-            return _fresh(*given)
-        return _forked(fork_server, *given)
-
-    return run
+    return llmops_in(tmp_path)
 
 
 def _fresh(

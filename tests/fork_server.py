@@ -20,20 +20,25 @@ from typing import NoReturn
 import llmops_cli
 
 LIBRARIES = (
-    "pandas", "pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet", "rich.console",
-    "rich.table", "scipy.optimize", "scipy.special", "scipy.stats", "yaml",
+    "genai_prices.data", "genai_prices.data_snapshot", "pandas", "pyarrow.compute",
+    "pyarrow.dataset", "pyarrow.parquet", "rich.console", "rich.table", "scipy.optimize",
+    "scipy.special", "scipy.stats", "typer._adapters", "yaml",
 )  # fmt: skip
+"""What commands import late; ``typer._adapters`` is the parser's, and loads pydantic."""
 SECONDS = 120
 
 
 def warm() -> None:
-    """Import what commands import; nothing of it is run."""
+    """Import what commands import; nothing of it is run, and none of it is garbage."""
+    gc.disable()
     for name in LIBRARIES:
         import_module(name)
     for found in pkgutil.walk_packages(llmops_cli.__path__, "llmops_cli."):
         if not found.name.endswith("__main__"):
             with suppress(Exception):  # the command that needs it will say so
                 import_module(found.name)
+    gc.freeze()
+    gc.enable()
 
 
 def become(request: dict[str, object]) -> None:
@@ -83,7 +88,6 @@ def leave(code: int) -> NoReturn:
 def main() -> None:
     """Serve until standard input ends; a forked child is the command."""
     warm()
-    gc.freeze()
     for line in iter(sys.stdin.readline, ""):
         child = os.fork()
         if child == 0:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib import resources
 from typing import Any, TypeVar
 
 from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.yaml_text import shipped_yaml
 
 __all__ = ["Gpu", "ModelShape", "gpu_named", "gpus", "model_named", "models"]
 
@@ -181,12 +181,8 @@ _REAL = frozenset({"params", "active", "expert_params"})
 
 
 def _by_name(kind: type[Row], file: str) -> dict[str, Row]:
-    import yaml  # noqa: PLC0415 - only a look-up pays for the parser
-
-    text = resources.files("llmops_cli.hardware").joinpath(file).read_text("utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it is there
     found: dict[str, Row] = {}
-    for row in yaml.load(text, Loader=loader):  # noqa: S506 - safe either way
+    for row in shipped_yaml("hardware", file):
         names = tuple(row.pop("aliases", ()))
         day = row.pop("checked_on").isoformat()
         item = kind(**row, checked_on=day, aliases=names)

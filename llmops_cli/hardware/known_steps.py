@@ -1,10 +1,10 @@
 """Step times that others publish, by name: coefficients as data."""
 
 from functools import cache
-from importlib import resources
 
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.hardware.step_time import StepForm, StepTime
+from llmops_cli.yaml_text import shipped_yaml
 
 __all__ = ["known_step", "known_steps"]
 
@@ -13,11 +13,9 @@ __all__ = ["known_step", "known_steps"]
 def known_steps() -> dict[str, StepTime]:
     """Every published step time, by its names."""
     import numpy as np  # noqa: PLC0415 - as the parser, only for who asks
-    import yaml  # noqa: PLC0415
 
-    text = resources.files("llmops_cli.hardware").joinpath("known_steps.yaml").read_text("utf-8")
     found: dict[str, StepTime] = {}
-    for row in yaml.safe_load(text):
+    for row in shipped_yaml("hardware", "known_steps.yaml"):
         step = StepTime(
             name=row["name"],
             form=StepForm[row["form"].upper()],

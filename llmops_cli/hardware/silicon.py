@@ -7,7 +7,6 @@ token of real deployments at a fixed number of concurrent requests.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from llmops_cli.hardware.catalogue import Gpu, ModelShape, gpu_named, model_name
 from llmops_cli.hardware.iteration import Load, load_of, seconds
 from llmops_cli.hardware.roofline import Deployment, roofline
 from llmops_cli.hardware.step_time import StepTime
+from llmops_cli.yaml_text import shipped_yaml
 
 __all__ = ["RooflineError", "SiliconRow", "error_of", "roofline_error", "silicon_errors"]
 
@@ -93,10 +93,7 @@ def error_of(rows: Sequence[SiliconRow], measure: str, source: str = "") -> Roof
 @cache
 def roofline_error(measure: str) -> RooflineError:
     """The recorded error, for reports that show an absolute latency."""
-    import yaml  # noqa: PLC0415 - only a report pays for the parser
-
-    text = resources.files("llmops_cli.hardware").joinpath("roofline_error.yaml").read_text("utf-8")
-    recorded = yaml.safe_load(text)
+    recorded = shipped_yaml("hardware", "roofline_error.yaml")
     return RooflineError(measure=measure, source=recorded["source"], **recorded[measure])
 
 

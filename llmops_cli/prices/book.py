@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING
 
 from llmops_cli.errors import LlmopsError
@@ -63,6 +64,7 @@ class PriceBook:
         return _resolve(model, on, provider, tier, overlay=self._overlay)
 
 
+@cache
 def catalogue() -> tuple[tuple[str, str], ...]:
     """Provider and model of everything the installed package prices and finds by that name."""
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - as in _find

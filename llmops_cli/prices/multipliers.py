@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib import resources
+
+from llmops_cli.yaml_text import shipped_yaml
 
 __all__ = ["Multiplier", "multiplier_for", "multipliers"]
 
@@ -43,12 +44,9 @@ class Multiplier:
 @cache
 def multipliers() -> tuple[Multiplier, ...]:
     """Every row of the shipped file, in file order."""
-    import yaml  # noqa: PLC0415 - only pricing pays for the parser
-
-    text = resources.files("llmops_cli.prices").joinpath("multipliers.yaml").read_text("utf-8")
     return tuple(
         Multiplier(**{("since" if key == "from" else key): value for key, value in row.items()})
-        for row in yaml.safe_load(text)
+        for row in shipped_yaml("prices", "multipliers.yaml")
     )
 
 

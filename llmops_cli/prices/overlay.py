@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib import resources
 from typing import Any
+
+from llmops_cli.yaml_text import shipped_yaml
 
 __all__ = ["OverlayRow", "overlay_rows", "rows_for"]
 
@@ -49,10 +50,7 @@ class OverlayRow:
 @cache
 def overlay_rows() -> tuple[OverlayRow, ...]:
     """Every row of the shipped file, in file order."""
-    import yaml  # noqa: PLC0415 - only pricing pays for the parser
-
-    text = resources.files("llmops_cli.prices").joinpath("overlay.yaml").read_text("utf-8")
-    return tuple(_row(item) for item in yaml.safe_load(text))
+    return tuple(_row(item) for item in shipped_yaml("prices", "overlay.yaml"))
 
 
 def rows_for(

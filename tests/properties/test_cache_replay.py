@@ -187,26 +187,29 @@ def fast(
     return total.in_order(policy).tolist()
 
 
-@pytest.mark.parametrize("refresh_marked", [False, True])
+# One trace of an example serves every policy: to draw and compile it is dearer than to bill it.
+
+
 @settings(max_examples=120, deadline=None)
 @given(requests=traffic())
-def test_logged_markers_are_billed_as_the_slow_replay_bills_them(
-    *, refresh_marked: bool, requests: list[Request]
-) -> None:
-    slow = SlowCache(refresh_marked)
-    expected = [slow.send(request, request.markers) for request in requests]
-    assert fast(trace_of(requests), "as-logged", refresh_marked=refresh_marked) == expected
+def test_logged_markers_are_billed_as_the_slow_replay_bills_them(requests: list[Request]) -> None:
+    trace = trace_of(requests)
+    for refresh_marked in (False, True):
+        slow = SlowCache(refresh_marked)
+        expected = [slow.send(request, request.markers) for request in requests]
+        found = fast(trace, "as-logged", refresh_marked=refresh_marked)
+        assert found == expected, f"{refresh_marked=}"
 
 
-@pytest.mark.parametrize("lifetime", ["5m", "1h"])
 @settings(max_examples=60, deadline=None)
 @given(requests=traffic())
-def test_automatic_caching_is_a_marker_on_the_last_block(
-    lifetime: str, requests: list[Request]
-) -> None:
-    slow = SlowCache()
-    expected = [slow.send(request, ((len(request.names) - 1, lifetime),)) for request in requests]
-    assert fast(trace_of(requests), f"automatic-{lifetime}") == expected
+def test_automatic_caching_is_a_marker_on_the_last_block(requests: list[Request]) -> None:
+    trace = trace_of(requests)
+    for lifetime in ("5m", "1h"):
+        slow = SlowCache()
+        last = [((len(request.names) - 1, lifetime),) for request in requests]
+        expected = [slow.send(request, row) for request, row in zip(requests, last, strict=True)]
+        assert fast(trace, f"automatic-{lifetime}") == expected, lifetime
 
 
 @settings(max_examples=40, deadline=None)
@@ -253,18 +256,19 @@ def marked_by(trace: CacheTrace, policy: str) -> list[tuple[tuple[int, str], ...
     ]
 
 
-@pytest.mark.parametrize("policy", PLACED)
 @settings(max_examples=40, deadline=None)
 @given(requests=traffic())
 def test_every_placement_is_billed_as_the_slow_replay_bills_its_markers(
-    policy: str, requests: list[Request]
+    requests: list[Request],
 ) -> None:
     trace = trace_of(requests)
-    slow, marks = SlowCache(), marked_by(trace, policy)
-    assert max(map(len, marks)) <= 4
-    assert all([kind for _, kind in row] == sorted(kind for _, kind in row) for row in marks)
-    expected = [slow.send(request, row) for request, row in zip(requests, marks, strict=True)]
-    assert fast(trace, policy) == expected
+    for policy in PLACED:
+        slow, marks = SlowCache(), marked_by(trace, policy)
+        assert max(map(len, marks)) <= 4, policy
+        kinds = [[kind for _, kind in row] for row in marks]
+        assert kinds == [sorted(row) for row in kinds], policy
+        expected = [slow.send(request, row) for request, row in zip(requests, marks, strict=True)]
+        assert fast(trace, policy) == expected, policy
 
 
 @pytest.mark.slow
