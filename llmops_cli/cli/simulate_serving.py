@@ -56,7 +56,13 @@ def simulate_serving(
     ] = 4,
     blocks: Annotated[
         int | None,
-        _option("blocks", "KV blocks of a replica; else what memory leaves.", "N"),
+        typer.Option(
+            "--blocks",
+            metavar="N",
+            min=1,
+            help="KV blocks of a replica; else what memory leaves.",
+            show_default=False,
+        ),
     ] = None,
     latency_model: Annotated[
         str,
@@ -135,7 +141,7 @@ def simulate_serving(
         seed=shared.seed,
         jobs=shared.jobs,
     )
-    check_outputs((events, perfetto), shared)
+    check_outputs((events, perfetto))
     machines, notes = machines_of(
         MachineOptions(
             model=model,

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmops_cli.cli.options import Shared, check_writable
+from llmops_cli.cli.options import check_writable
 from llmops_cli.cli.show import atomic_path, write_atomically
-from llmops_cli.errors import ExitCode, LlmopsError
 
 if TYPE_CHECKING:
     from llmops_cli.serving.comparison import Played
@@ -17,24 +16,15 @@ __all__ = ["check_outputs", "write_outputs"]
 Outputs = tuple[Path | None, Path | None]
 
 
-def check_outputs(outputs: Outputs, shared: Shared) -> None:
-    """Refuse, before any work, what cannot be written, or would be written twice.
+def check_outputs(outputs: Outputs) -> None:
+    """Refuse, before any work, what cannot be written.
 
     Raises:
-        LlmopsError: ``output-unwritable``, ``output-twice``.
+        LlmopsError: ``output-unwritable``.
     """
-    paths = [path for path in outputs if path is not None]
-    for path in paths:
-        check_writable(path)
-    every = [path.resolve() for path in paths]
-    every += [item.path.resolve() for item in shared.destinations if item.path is not None]
-    if len(set(every)) < len(every):
-        raise LlmopsError(
-            "output-twice",
-            "two outputs are to be written to the same file",
-            hint="give each a path of its own",
-            exit_code=ExitCode.USAGE,
-        )
+    for path in outputs:
+        if path is not None:
+            check_writable(path)
 
 
 def write_outputs(played: "Sequence[Played]", outputs: Outputs) -> None:

@@ -1,4 +1,4 @@
-"""Who is in the next iteration of a replica, compiled: admission, chunks, preemption.
+"""Who is in the next iteration of a replica, compiled: admission and chunks.
 
 Static and continuous batching compute whole prompts, chunked prefill cuts them at the budget of
 the iteration. The queue is first come, first served: a head that does not fit is waited for.
@@ -6,17 +6,11 @@ the iteration. The queue is first come, first served: a head that does not fit i
 
 from typing import TYPE_CHECKING
 
-from llmops_cli.serving.compiled import compiled, inlined, pasted
-from llmops_cli.serving.prefix_cache import (
-    found,
-    found_in_tier,
-    hold,
-    hold_more,
-    let_go,
-    room_for,
-    store,
-)
-from llmops_cli.serving.records import longest_gap, note
+from llmops_cli.serving.compiled import inlined, pasted
+from llmops_cli.serving.growth import grow
+from llmops_cli.serving.prefix_cache import found, hold, room_for, store
+from llmops_cli.serving.records import note
+from llmops_cli.serving.second_tier import found_in_tier
 from llmops_cli.serving.state import (
     ATTENTION,
     BATCH,
@@ -24,24 +18,18 @@ from llmops_cli.serving.state import (
     BLOCK_STEP,
     BLOCK_TOKENS,
     CACHEABLE,
-    CAPACITY,
     CHUNKS,
     COMPUTED,
     CONTEXT,
     DECODING,
     EMITTING,
     FINISH_STEP,
-    GAP,
-    GAPS,
     GENERATED,
     HEAD,
-    HELD,
     HIT,
     INPUT,
     JOINED_STEP,
     KNOWN,
-    LAST,
-    LAST_DECODE,
     LOADS,
     MAX_BATCH,
     NEVER,
@@ -52,7 +40,6 @@ from llmops_cli.serving.state import (
     NONE,
     OUTPUT,
     OWN,
-    OWNED,
     PHASE,
     PREEMPTIONS,
     PREFILL_FROM,
@@ -70,7 +57,6 @@ from llmops_cli.serving.state import (
     TOKEN_BUDGET,
     TRANSFERRED,
     UNFINISHED,
-    WAITING,
     Fleet,
 )
 
@@ -83,7 +69,7 @@ if TYPE_CHECKING:
 __all__ = ["compose", "join_line", "start_decoding"]
 
 STATIC, CONTINUOUS, CHUNKED = 0, 1, 2
-ADMISSION, PREEMPTION = 1, 3
+ADMISSION = 1
 
 
 @inlined
@@ -106,18 +92,6 @@ def _leave_line(fleet: Fleet, r: int) -> None:
 
 
 @inlined
-def _next_steps(requests: "Wholes", replica: "Wholes", running: "Wholes") -> None:
-    """Find again when the next decoding sequence is done or needs a block."""
-    finish = block = NEVER
-    for i in range(replica[RUNNING]):
-        q = running[i]
-        if requests[q, PHASE] == DECODING:
-            finish = min(finish, requests[q, FINISH_STEP])
-            block = min(block, requests[q, BLOCK_STEP])
-    replica[NEXT_FINISH], replica[NEXT_BLOCK] = finish, block
-
-
-@inlined
 def start_decoding(request: "Wholes", replica: "Wholes", known: int, block_tokens: int) -> None:
     """A sequence of so many known tokens gets one more in each decode step from now on."""
     step = replica[STEP]
@@ -130,60 +104,6 @@ def start_decoding(request: "Wholes", replica: "Wholes", known: int, block_token
     replica[CONTEXT] += known - 1
     replica[NEXT_FINISH] = min(replica[NEXT_FINISH], request[FINISH_STEP])
     replica[NEXT_BLOCK] = min(replica[NEXT_BLOCK], request[BLOCK_STEP])
-
-
-@compiled
-def _preempt_last(fleet: Fleet, r: int, now: float) -> int:
-    """The sequence admitted last loses its memory and waits first in line."""
-    replica = fleet.replicas[r]
-    replica[RUNNING] -= 1
-    q = fleet.running[r, replica[RUNNING]]
-    request = fleet.requests[q]
-    if request[PHASE] == DECODING:
-        steps, gaps, height = fleet.gap_steps[r], fleet.gaps[r], replica[GAPS]
-        gap = longest_gap(steps, gaps, height, request[JOINED_STEP])
-        fleet.times[q, GAP] = max(fleet.times[q, GAP], gap)
-        if request[JOINED_STEP] < replica[STEP]:
-            fleet.times[q, LAST] = fleet.clocks[r, LAST_DECODE]
-        left = request[FINISH_STEP] - replica[STEP]
-        request[GENERATED] = request[OUTPUT] - left
-        replica[BATCH] -= 1
-        replica[CONTEXT] -= request[INPUT] + request[GENERATED] - 1
-    let_go(fleet, r, q)
-    request[PHASE] = WAITING
-    request[PREEMPTIONS] += 1
-    request[NEXT_IN_LINE] = replica[HEAD] if replica[QUEUED] > 0 else NONE
-    if replica[QUEUED] == 0:
-        replica[TAIL] = q
-    replica[HEAD] = q
-    replica[QUEUED] += 1
-    note(fleet, now, PREEMPTION, r, q, request[GENERATED])
-    return q
-
-
-@compiled
-def _grow(fleet: Fleet, r: int, now: float) -> bool:
-    """One block for every decoding sequence whose next token needs it; whether any was preempted.
-
-    In order of admission; where memory is full the last admitted give theirs back.
-    """
-    replica = fleet.replicas[r]
-    preempted = False
-    i = 0
-    while i < replica[RUNNING]:
-        q = fleet.running[r, i]
-        i += 1
-        if fleet.requests[q, PHASE] != DECODING or fleet.requests[q, BLOCK_STEP] > replica[STEP]:
-            continue
-        victim = NONE
-        while victim != q and replica[OWNED] + replica[HELD] >= fleet.settings[CAPACITY]:
-            victim = _preempt_last(fleet, r, now)
-            preempted = True
-        if victim != q:
-            hold_more(fleet, r, q, 1, now)
-            fleet.requests[q, BLOCK_STEP] += fleet.settings[BLOCK_TOKENS]
-    _next_steps(fleet.requests, replica, fleet.running[r])
-    return preempted
 
 
 @inlined
@@ -223,6 +143,9 @@ def _admit_head(fleet: Fleet, r: int, now: float, most_tokens: int) -> bool:
     if not room_for(fleet, r, q, cached, needed):
         return False
     hold(fleet, r, q, cached, in_tier, needed, now)
+    computed_blocks = cacheable if arrived else cached + in_tier
+    if computed_blocks > cached:
+        store(fleet, r, q, computed_blocks, now)
     _leave_line(fleet, r)
     fleet.running[r, replica[RUNNING]] = q
     replica[RUNNING] += 1
@@ -230,7 +153,6 @@ def _admit_head(fleet: Fleet, r: int, now: float, most_tokens: int) -> bool:
     fleet.work[r, LOADS] += in_tier
     note(fleet, now, ADMISSION, r, q, 0 if arrived else computed)
     if arrived:
-        store(fleet, r, q, cacheable, now)
         start_decoding(request, replica, known, block_tokens)
         replica[STALLED] = 1
         return True
@@ -272,7 +194,7 @@ def compose(fleet: Fleet, r: int, now: float) -> bool:
     preempted = False
     if batching == CHUNKED:
         if replica[NEXT_BLOCK] == replica[STEP]:
-            preempted = _grow(fleet, r, now)
+            preempted = grow(fleet, r, now)
         budget -= replica[BATCH]
         if replica[RUNNING] > replica[BATCH]:  # one prompt was cut, and it is the last admitted
             q = fleet.running[r, replica[RUNNING] - 1]
@@ -287,5 +209,5 @@ def compose(fleet: Fleet, r: int, now: float) -> bool:
         replica[UNFINISHED] = replica[RUNNING]
     due = batching == CONTINUOUS and replica[NEXT_BLOCK] == replica[STEP]
     if due and fleet.work[r, NEW_TOKENS] == 0.0:
-        preempted = _grow(fleet, r, now)
+        preempted = grow(fleet, r, now)
     return preempted or admitted > 0

@@ -104,12 +104,18 @@ def _requests(trace: RequestTrace, policy: Policy) -> NDArray[np.int64]:
     return requests
 
 
-def _slots(replicas: int, capacity: int, columns: int) -> NDArray[np.int32]:
-    """Places that form a chain of unused ones, and an empty ring in the last row."""
-    slots = np.zeros((replicas, capacity + 1, columns), np.int32)
-    slots[:, :, state.NEXT] = np.arange(1, capacity + 2)
-    slots[:, capacity, state.NEXT] = slots[:, capacity, state.PREVIOUS] = capacity
+def _slots(replicas: int, capacity: int) -> NDArray[np.int32]:
+    """Places that form a chain of free ones."""
+    slots = np.zeros((replicas, capacity, state.SLOT_COLUMNS), np.int32)
+    slots[:, :, state.NEXT_FREE] = np.arange(1, capacity + 1)
     return slots
+
+
+def _tier(replicas: int, capacity: int) -> NDArray[np.int32]:
+    """Free places, and an empty ring in the last row."""
+    tier = np.zeros((replicas, capacity + 1, state.TIER_COLUMNS), np.int32)
+    tier[:, capacity, state.NEXT] = tier[:, capacity, state.PREVIOUS] = capacity
+    return tier
 
 
 def _following(trace: RequestTrace, *, needed: bool) -> NDArray[np.int64]:
@@ -147,10 +153,12 @@ def build(trace: RequestTrace, policy: Policy, run: Run) -> tuple[Fleet, NDArray
     replicas, capacity = policy.replicas, policy.memory.blocks
     tier = int(settings[state.TIER_CAPACITY])
     blocks, routing = _distinct(trace), policy.router.routing
-    ordered = capacity if policy.memory.eviction != Eviction.LRU else 0
+    most = min(capacity, blocks)
+    lru = policy.memory.eviction == Eviction.LRU
+    ordered, released = (0, 2 * most) if lru else (most, 0)
     foresight = policy.memory.eviction == Eviction.CLAIRVOYANT
     late = policy.router.index_delay_s > 0 and routing in (Routing.KV_COST, Routing.SCORED)
-    places = np.full((blocks, replicas), NONE, np.int32)
+    places = np.full((replicas, blocks), NONE, np.int32)
     own_index = late or routing == Routing.PREFIX_TREE
     ring, ring_from = np.zeros(0, np.int64), np.zeros(0, np.int64)
     if routing == Routing.BOUNDED_HASH:
@@ -174,15 +182,16 @@ def build(trace: RequestTrace, policy: Policy, run: Run) -> tuple[Fleet, NDArray
         work=np.zeros((replicas + 1, state.WORK_COLUMNS)),
         running=np.zeros((replicas, min(policy.scheduler.max_batch, len(trace))), np.int64),
         places=places,
-        slots=_slots(replicas, capacity, state.SLOT_COLUMNS),
+        ring_of_releases=np.zeros((replicas, released), np.int32),
+        slots=_slots(replicas, ordered),
         heap=np.zeros((replicas, ordered), np.int32),
         order=np.zeros((replicas, ordered, 2), np.int64),
         following=_following(trace, needed=foresight),
         next_use=np.full(blocks if foresight else 0, len(trace), np.int64),
-        tier_places=np.full((blocks if tier else 0, replicas), NONE, np.int32),
-        tier=_slots(replicas, tier, state.REFERENCES),
+        tier_places=np.full((replicas, blocks if tier else 0), NONE, np.int32),
+        tier=_tier(replicas, tier),
         believed=places.copy() if own_index else places,
-        claims=np.zeros((blocks if routing == Routing.KV_COST else 0, replicas), np.int32),
+        claims=np.zeros((replicas, blocks if routing == Routing.KV_COST else 0), np.int32),
         home=np.full(int(trace.session.max(initial=NONE)) + 1, NONE, np.int64),
         ring=ring,
         ring_from=ring_from,

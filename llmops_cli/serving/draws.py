@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from llmops_cli.serving.compiled import compiled
-from llmops_cli.serving.state import DRAWS, Fleet
+from llmops_cli.serving.state import DRAWS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,10 +29,10 @@ def mixed(numbers: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
 
 
 @compiled
-def draw(fleet: Fleet, n: int) -> int:
+def draw(counters: "NDArray[np.int64]", seed: "NDArray[np.uint64]", n: int) -> int:
     """The next random whole number below n."""
-    fleet.counters[DRAWS] += 1
-    z = fleet.seed[0] + np.uint64(fleet.counters[DRAWS]) * np.uint64(GOLDEN)
+    counters[DRAWS] += 1
+    z = seed[0] + np.uint64(counters[DRAWS]) * np.uint64(GOLDEN)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(FIRST)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(SECOND)
     z = z ^ (z >> np.uint64(31))

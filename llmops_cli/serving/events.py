@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from llmops_cli.serving.batching import join_line
 from llmops_cli.serving.compiled import compiled, entry, inlined, pasted
 from llmops_cli.serving.plans import pop_plan
+from llmops_cli.serving.ranking import rank_again
 from llmops_cli.serving.records import note
 from llmops_cli.serving.replica import begin, cut, end
 from llmops_cli.serving.router import fewest_outstanding, route
@@ -28,7 +29,6 @@ from llmops_cli.serving.state import (
     TRANSFERRED,
     Fleet,
 )
-from llmops_cli.serving.unused import rank_again
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +59,7 @@ def _look_ahead(fleet: Fleet, q: int) -> None:
         block = fleet.blocks[i]
         fleet.next_use[block] = fleet.following[i]
         for r in range(len(fleet.ends)):
-            place = fleet.places[block, r]
+            place = fleet.places[r, block]
             if place >= 0 and fleet.slots[r, place, REFERENCES] == 0:
                 rank_again(fleet, r, place)
 
@@ -88,11 +88,12 @@ def _move(fleet: Fleet, q: int, now: float) -> None:
 @inlined
 def _first_to_end(ends: "NDArray[np.float64]", replicas: "NDArray[np.int64]") -> int:
     """The replica whose end comes first; of equal ones, one whose iterations are not ended yet."""
-    first = 0
+    first, end = 0, ends[0]
     for r in range(1, len(ends)):
-        sooner = replicas[first, PLANNED] == 0 < replicas[r, PLANNED]
-        if ends[r] < ends[first] or (ends[r] == ends[first] and sooner):
-            first = r
+        if ends[r] > end:
+            continue
+        if ends[r] < end or replicas[first, PLANNED] == 0 < replicas[r, PLANNED]:
+            first, end = r, ends[r]
     return first
 
 
@@ -106,8 +107,8 @@ def replay(fleet: Fleet, opening: "NDArray[np.int64]") -> None:
     """
     requests = len(fleet.requests)
     came = 0
+    arrival = fleet.times[opening[0], ARRIVAL] if len(opening) > 0 else NOTHING
     while True:
-        arrival = fleet.times[opening[came], ARRIVAL] if came < len(opening) else NOTHING
         plan = fleet.plan_times[0] if fleet.counters[PLANS] > 0 else NOTHING
         r = _first_to_end(fleet.ends, fleet.replicas)
         now = min(arrival, plan, fleet.ends[r])
@@ -116,8 +117,9 @@ def replay(fleet: Fleet, opening: "NDArray[np.int64]") -> None:
         if arrival == now and (plan > now or opening[came] < fleet.plans[0]):
             _arrive(fleet, opening[came], now)
             came += 1
+            arrival = fleet.times[opening[came], ARRIVAL] if came < len(opening) else NOTHING
         elif plan == now:
-            what = pop_plan(fleet)
+            what = pop_plan(fleet.plan_times, fleet.plans, fleet.counters)
             if what < requests:
                 _arrive(fleet, what, now)
             else:

@@ -1,51 +1,63 @@
 """Arrivals and transfers still to come, compiled: a binary heap by time, then by number."""
 
-from llmops_cli.serving.compiled import compiled
+from typing import TYPE_CHECKING
+
+from llmops_cli.serving.compiled import compiled, inlined
 from llmops_cli.serving.state import PLANS, Fleet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Reals = NDArray[np.float64]
+    Wholes = NDArray[np.int64]
 
 __all__ = ["pop_plan", "push_plan"]
 
 
-@compiled
-def _sooner(fleet: Fleet, one: int, other: int) -> bool:
-    times, plans = fleet.plan_times, fleet.plans
+@inlined
+def _sooner(times: "Reals", plans: "Wholes", one: int, other: int) -> bool:
     if times[one] != times[other]:
         return times[one] < times[other]
     return plans[one] < plans[other]
 
 
-@compiled
-def _swap(fleet: Fleet, one: int, other: int) -> None:
-    times, plans = fleet.plan_times, fleet.plans
+@inlined
+def _swap(times: "Reals", plans: "Wholes", one: int, other: int) -> None:
     times[one], times[other] = times[other], times[one]
     plans[one], plans[other] = plans[other], plans[one]
 
 
-@compiled
+@inlined
 def push_plan(fleet: Fleet, when: float, what: int) -> None:
     """Request ``what`` arrives then; or, if it is no less than their number, its KV cache does."""
-    at = fleet.counters[PLANS]
-    fleet.counters[PLANS] += 1
-    fleet.plan_times[at], fleet.plans[at] = when, what
-    while at > 0 and _sooner(fleet, at, (at - 1) // 2):
-        _swap(fleet, at, (at - 1) // 2)
+    _push(fleet.plan_times, fleet.plans, fleet.counters, when, what)
+
+
+@compiled
+def _push(times: "Reals", plans: "Wholes", counters: "Wholes", when: float, what: int) -> None:
+    at = counters[PLANS]
+    counters[PLANS] += 1
+    times[at], plans[at] = when, what
+    while at > 0 and _sooner(times, plans, at, (at - 1) // 2):
+        _swap(times, plans, at, (at - 1) // 2)
         at = (at - 1) // 2
 
 
 @compiled
-def pop_plan(fleet: Fleet) -> int:
+def pop_plan(times: "Reals", plans: "Wholes", counters: "Wholes") -> int:
     """What comes first, taken out."""
-    what = fleet.plans[0]
-    fleet.counters[PLANS] -= 1
-    size = fleet.counters[PLANS]
-    _swap(fleet, 0, size)
+    what = plans[0]
+    counters[PLANS] -= 1
+    size = counters[PLANS]
+    _swap(times, plans, 0, size)
     at = 0
     while 2 * at + 1 < size:
         child = 2 * at + 1
-        if child + 1 < size and _sooner(fleet, child + 1, child):
+        if child + 1 < size and _sooner(times, plans, child + 1, child):
             child += 1
-        if not _sooner(fleet, child, at):
+        if not _sooner(times, plans, child, at):
             break
-        _swap(fleet, at, child)
+        _swap(times, plans, at, child)
         at = child
     return what

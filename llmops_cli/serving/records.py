@@ -46,28 +46,30 @@ ITERATION = 5
 def note(fleet: Fleet, now: float, kind: int, r: int, q: int, value: int) -> None:
     """Write an event down, if asked for."""
     if fleet.settings[RECORD] == 1:
-        _write(fleet, now, kind, r, q, value)
+        _write(fleet.counters, fleet.events, fleet.event_times, now, (kind, r, q, value))
 
 
 @compiled
-def _write(fleet: Fleet, now: float, kind: int, r: int, q: int, value: int) -> None:
+def _write(
+    counters: "Wholes", events: "Wholes", times: "Reals", now: float, what: tuple[int, ...]
+) -> None:
     """Beyond the end of the record an event is only counted."""
-    at = fleet.counters[EVENTS]
-    fleet.counters[EVENTS] += 1
-    if at >= len(fleet.events):
+    at = counters[EVENTS]
+    counters[EVENTS] += 1
+    if at >= len(events):
         return
-    event = fleet.events[at]
-    event[KIND], event[EVENT_REPLICA], event[EVENT_REQUEST], event[VALUE] = kind, r, q, value
+    event = events[at]
+    event[KIND], event[EVENT_REPLICA], event[EVENT_REQUEST], event[VALUE] = what
     event[PREFILL], event[DECODE], event[BLOCKS] = 0, 0, 0
-    fleet.event_times[at, TIME], fleet.event_times[at, DURATION] = now, 0.0
+    times[at, TIME], times[at, DURATION] = now, 0.0
 
 
-@compiled
+@inlined
 def note_iterations(fleet: Fleet, r: int, n: int, now: float) -> None:
     """Write down iterations that end now."""
     at = fleet.counters[EVENTS]
     started = fleet.clocks[r, START]
-    _write(fleet, started, ITERATION, r, NONE, n)
+    note(fleet, started, ITERATION, r, NONE, n)
     if at >= len(fleet.events):
         return
     event, replica = fleet.events[at], fleet.replicas[r]

@@ -17,6 +17,7 @@ from llmops_cli.serving.state import (
     BLOCK_STEP,
     BLOCK_TOKENS,
     BUSY,
+    CAPACITY,
     COMPUTED,
     CONTEXT,
     DECODES,
@@ -93,7 +94,7 @@ def begin(fleet: Fleet, r: int, now: float) -> None:
         work[STEPS], work[STEP_CONTEXT] = replica[BATCH], replica[CONTEXT]
         work[EMITTING] += replica[BATCH]
     in_use = replica[OWNED] + replica[HELD]
-    work[SHARE] = in_use / (fleet.slots.shape[1] - 1)
+    work[SHARE] = in_use / fleet.settings[CAPACITY]
     replica[PEAK] = max(replica[PEAK], in_use)
     replica[PLANNED] = 1
     if replica[TOKENS] == 0 and not changed:

@@ -4,10 +4,12 @@ What the router knows is kept here too: who is outstanding where, and what the c
 far as it can know.
 """
 
+from typing import TYPE_CHECKING
+
 from llmops_cli.serving.compiled import compiled, inlined, pasted
 from llmops_cli.serving.draws import draw
 from llmops_cli.serving.iteration import iteration_s
-from llmops_cli.serving.prefix_cache import believe_oldest
+from llmops_cli.serving.second_tier import believe_oldest
 from llmops_cli.serving.state import (
     ATTENTION,
     BATCH,
@@ -49,6 +51,15 @@ from llmops_cli.serving.state import (
     Fleet,
 )
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Reals = NDArray[np.float64]
+    Seed = NDArray[np.uint64]
+    Wholes = NDArray[np.int64]
+    Words = NDArray[np.int32]
+
 __all__ = ["answered", "fewest_outstanding", "gone", "route"]
 
 (
@@ -66,10 +77,14 @@ __all__ = ["answered", "fewest_outstanding", "gone", "route"]
 IDLE = float("inf")
 
 
-@compiled
+@inlined
 def _lowest(fleet: Fleet, first: int, end: int) -> int:
     """The replica of the lowest cost."""
-    costs = fleet.costs
+    return _cheapest(fleet.costs, fleet.counters, fleet.seed, first, end)
+
+
+@compiled
+def _cheapest(costs: "Reals", counters: "Wholes", seed: "Seed", first: int, end: int) -> int:
     best, ties = first, 1
     for r in range(first + 1, end):
         if costs[r] < costs[best]:
@@ -78,7 +93,7 @@ def _lowest(fleet: Fleet, first: int, end: int) -> int:
             ties += 1
     if ties == 1:
         return best
-    skip = draw(fleet, ties)
+    skip = draw(counters, seed, ties)
     for r in range(best, end):
         if costs[r] == costs[best]:
             if skip == 0:
@@ -95,20 +110,25 @@ def fewest_outstanding(fleet: Fleet, first: int, end: int) -> int:
     return _lowest(fleet, first, end)
 
 
-@compiled
+@inlined
 def _matched(fleet: Fleet, r: int, q: int) -> int:
     """How many leading blocks of this prompt the router believes to be there."""
-    start, most = fleet.starts[q], fleet.requests[q, CACHEABLE]
+    return _leading(fleet.believed[r], fleet.blocks, fleet.starts[q], fleet.requests[q, CACHEABLE])
+
+
+@compiled
+def _leading(places: "Words", blocks: "Wholes", start: int, most: int) -> int:
     n = 0
-    while n < most and fleet.believed[fleet.blocks[start + n], r] >= 0:
+    while n < most and places[blocks[start + n]] >= 0:
         n += 1
     return n
 
 
-@compiled
+@pasted
 def _of_two(fleet: Fleet, routed: int) -> int:
-    one = draw(fleet, routed)
-    other = draw(fleet, routed - 1) if routed > 1 else one
+    counters, seed = fleet.counters, fleet.seed
+    one = draw(counters, seed, routed)
+    other = draw(counters, seed, routed - 1) if routed > 1 else one
     if other >= one and routed > 1:
         other += 1
     if fleet.replicas[other, OUTSTANDING] < fleet.replicas[one, OUTSTANDING]:
@@ -116,7 +136,7 @@ def _of_two(fleet: Fleet, routed: int) -> int:
     return one
 
 
-@compiled
+@pasted
 def _on_ring(fleet: Fleet, q: int, routed: int) -> int:
     total = 0
     for r in range(routed):
@@ -128,7 +148,7 @@ def _on_ring(fleet: Fleet, q: int, routed: int) -> int:
     return int(fleet.ring[at])
 
 
-@compiled
+@pasted
 def _by_tree(fleet: Fleet, q: int, routed: int) -> int:
     most, least, longest = 0, fleet.replicas[0, OUTSTANDING], 0
     for r in range(routed):
@@ -148,7 +168,7 @@ def _by_tree(fleet: Fleet, q: int, routed: int) -> int:
     return _lowest(fleet, 0, routed)
 
 
-@compiled
+@pasted
 def _by_kv_cost(fleet: Fleet, q: int, routed: int) -> int:
     request, block_tokens = fleet.requests[q], fleet.settings[BLOCK_TOKENS]
     start = fleet.starts[q]
@@ -156,14 +176,14 @@ def _by_kv_cost(fleet: Fleet, q: int, routed: int) -> int:
         fresh = request[INPUT] - _matched(fleet, r, q) * block_tokens
         new = 0
         for i in range(request[CACHEABLE]):
-            if fleet.claims[fleet.blocks[start + i], r] == 0:
+            if fleet.claims[r, fleet.blocks[start + i]] == 0:
                 new += 1
         prefill = (fleet.replicas[r, PENDING] + fresh) / block_tokens
         fleet.costs[r] = fleet.rates[OVERLAP_WEIGHT] * prefill + fleet.replicas[r, CLAIMED] + new
     return _lowest(fleet, 0, routed)
 
 
-@compiled
+@pasted
 def _by_score(fleet: Fleet, q: int, routed: int) -> int:
     rates, replicas = fleet.rates, fleet.replicas
     blocks = (fleet.requests[q, INPUT] - 1) // fleet.settings[BLOCK_TOKENS] + 1
@@ -178,7 +198,7 @@ def _by_score(fleet: Fleet, q: int, routed: int) -> int:
     return _lowest(fleet, 0, routed)
 
 
-@compiled
+@pasted
 def _by_foresight(fleet: Fleet, q: int, routed: int, now: float) -> int:
     """Wait for the iteration under way, then for one with all prompts here and this one in it.
 
@@ -203,11 +223,8 @@ def _by_foresight(fleet: Fleet, q: int, routed: int, now: float) -> int:
 @compiled
 def _choose(fleet: Fleet, q: int, now: float) -> int:  # noqa: PLR0911 - one per routing
     routing, routed = fleet.settings[ROUTING], fleet.settings[ROUTED]
-    if routing == ROUND_ROBIN:
-        fleet.counters[TURN] += 1
-        return (fleet.counters[TURN] - 1) % routed
     if routing == RANDOM:
-        return draw(fleet, routed)
+        return draw(fleet.counters, fleet.seed, routed)
     if routing == POWER_OF_TWO:
         return _of_two(fleet, routed)
     if routing == BOUNDED_HASH:
@@ -238,12 +255,12 @@ def _remember(fleet: Fleet, r: int, q: int) -> None:
         replica[PENDING] += request[EXPECTED]
     if routing == KV_COST:
         for block in blocks:
-            replica[CLAIMED] += fleet.claims[block, r] == 0
-            fleet.claims[block, r] += 1
+            replica[CLAIMED] += fleet.claims[r, block] == 0
+            fleet.claims[r, block] += 1
     if routing == PREFIX_TREE:
         for block in blocks:
-            replica[SENT] += fleet.believed[block, r] == NONE
-            fleet.believed[block, r] = 0
+            replica[SENT] += fleet.believed[r, block] == NONE
+            fleet.believed[r, block] = 0
 
 
 @pasted
@@ -254,7 +271,11 @@ def route(fleet: Fleet, q: int, now: float) -> int:
         if fleet.log_times[at] + fleet.rates[INDEX_DELAY_S] > now:
             break
         believe_oldest(fleet)
-    r = _choose(fleet, q, now)
+    if fleet.settings[ROUTING] == ROUND_ROBIN:  # here, since the call costs more than the turn
+        r = fleet.counters[TURN]
+        fleet.counters[TURN] = r + 1 if r + 1 < fleet.settings[ROUTED] else 0
+    else:
+        r = _choose(fleet, q, now)
     _remember(fleet, r, q)
     return r
 
@@ -274,5 +295,5 @@ def gone(fleet: Fleet, r: int, q: int) -> None:
         start = fleet.starts[q]
         for i in range(fleet.requests[q, CACHEABLE]):
             block = fleet.blocks[start + i]
-            fleet.claims[block, r] -= 1
-            fleet.replicas[r, CLAIMED] -= fleet.claims[block, r] == 0
+            fleet.claims[r, block] -= 1
+            fleet.replicas[r, CLAIMED] -= fleet.claims[r, block] == 0

@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["NEVER", "NONE", "Fleet"]
+__all__ = ["HELD_BY", "NEVER", "NONE", "Fleet"]
 
 NONE = -1
 NEVER = 1 << 60
 """A step that does not come."""
+
+HELD_BY = 1 << 30
+"""In Fleet.places with LRU, plus the running sequences that hold a block; less: where in the ring
+of releases it is."""
 
 # Phases of a request.
 WAITING, PREFILLING, TRANSFERRED, DECODING, DONE = range(5)
@@ -107,6 +111,8 @@ ARRIVAL, SCHEDULED, FIRST, FINISH, GAP, LAST, TIME_COLUMNS = range(7)
     HELD,  # cached blocks referenced by running sequences
     CACHED,  # cached blocks, referenced or not
     FREE,  # first unused place of the prefix cache
+    FRONT,  # first place of the ring of releases that is not evicted
+    BACK,  # the place after its last
     TICK,  # counts releases
     EVICTABLE,  # size of the heap of blocks, where eviction needs one
     TIER_USED,
@@ -119,7 +125,7 @@ ARRIVAL, SCHEDULED, FIRST, FINISH, GAP, LAST, TIME_COLUMNS = range(7)
     PREFILLED,
     PEAK,
     REPLICA_COLUMNS,
-) = range(31)
+) = range(33)
 
 # Fleet.clocks, one row per replica.
 START, BUSY, LAST_DECODE, CLOCK_COLUMNS = range(4)
@@ -139,10 +145,11 @@ START, BUSY, LAST_DECODE, CLOCK_COLUMNS = range(4)
     WORK_COLUMNS,
 ) = range(11)
 
-# Fleet.slots: places of the prefix cache; of Fleet.tier only the first three. The last row of
-# each replica is the end of the ring of unused blocks. Where eviction needs a heap, PREVIOUS is
-# the position in it.
-BLOCK, PREVIOUS, NEXT, REFERENCES, USES, DEPTH, SLOT_COLUMNS = range(7)
+# Fleet.slots: places of the prefix cache where eviction is not LRU. POSITION is that in the heap.
+BLOCK, POSITION, NEXT_FREE, REFERENCES, USES, DEPTH, SLOT_COLUMNS = range(7)
+
+# Fleet.tier, BLOCK and these. The last row of each replica is the end of the ring.
+PREVIOUS, NEXT, TIER_COLUMNS = range(1, 4)
 
 # Fleet.counters.
 DRAWS, TURN, EVENTS, PLANS, LOG_FROM, LOG_TO, COUNTERS = range(7)
@@ -167,16 +174,18 @@ class Fleet(NamedTuple):
         ends: float64 (R,), when the iterations planned end; infinite when idle.
         work: float64 (R + 1, WORK_COLUMNS).
         running: int64 (R, most at once), in order of admission.
-        places: int32 (D, R), where in the prefix cache a block is, or NONE.
-        slots: int32 (R, capacity + 1, SLOT_COLUMNS).
+        places: int32 (R, D), where in the prefix cache a block is, or NONE. By replica, so that
+            the blocks of a prompt, often numbered in a row, share a line of the processor's cache.
+        ring_of_releases: int32 (R, 2 x capacity), blocks as they became unused; (R, 0) if not LRU.
+        slots: int32 (R, capacity, SLOT_COLUMNS); (R, 0, SLOT_COLUMNS) for LRU.
         heap: int32 (R, capacity), evictable places; (R, 0) for LRU.
         order: int64 (R, capacity, 2), by what the heap is ordered.
         following: int64, per block of the trace the next request that holds it, for CLAIRVOYANT.
         next_use: int64 (D,), the same as of now.
-        tier_places: int32 (D, R) or (0, R).
-        tier: int32 (R, capacity of the second tier + 1, 3).
-        believed: int32 (D, R), as ``places``, as far as the router knows.
-        claims: int32 (D, R) or (0, R), requests routed and not done that hold a block.
+        tier_places: int32 (R, D) or (R, 0).
+        tier: int32 (R, capacity of the second tier + 1, TIER_COLUMNS).
+        believed: int32 (R, D), as ``places``, as far as the router knows.
+        claims: int32 (R, D) or (R, 0), requests routed and not done that hold a block.
         home: int64 (sessions,), where a session went first.
         ring: int64, owners of the points of the hash ring.
         ring_from: int64 (N,), where on the ring a request starts.
@@ -205,6 +214,7 @@ class Fleet(NamedTuple):
     work: "NDArray[np.float64]"
     running: "NDArray[np.int64]"
     places: "NDArray[np.int32]"
+    ring_of_releases: "NDArray[np.int32]"
     slots: "NDArray[np.int32]"
     heap: "NDArray[np.int32]"
     order: "NDArray[np.int64]"

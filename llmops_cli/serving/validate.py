@@ -14,8 +14,8 @@ __all__ = ["DEFAULT_BLOCK_TOKENS", "check_policy"]
 DEFAULT_BLOCK_TOKENS = 16
 """Where neither the trace nor the policy says."""
 
-MOST_BLOCKS = 1 << 30
-"""Places of blocks are 32-bit numbers."""
+MOST_BLOCKS = 1 << 29
+"""Places of blocks are 32-bit numbers, and a ring of releases has two for each."""
 
 
 def _refuse(policy: Policy, slug: str, sentence: str, hint: str = "") -> LlmopsError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.request_trace import RequestTrace
 
 __all__ = ["MOST", "WarmUp", "warm_up_of"]
@@ -38,14 +39,31 @@ def warm_up_of(trace: RequestTrace, capacity: int, given: float | None) -> WarmU
         capacity: blocks of the largest fleet: once the trace has brought as many distinct ones,
             no cache that is empty can be the reason of a miss.
         given: seconds that the user cuts.
+
+    Raises:
+        LlmopsError: ``serving-long-warm-up`` for seconds given that leave too few requests.
     """
     if given is not None:
-        return _cut(trace, given, "as given")
+        return _as_given(trace, given)
     limit = MOST * float(trace.arrival_s[-1])
     filled = _filled(trace, capacity)
     if filled is not None and filled < limit:
         return _cut(trace, filled, "when the trace had brought as many blocks as the caches hold")
     return _cut(trace, limit, f"the first {100 * MOST:.0f} % of the time")
+
+
+def _as_given(trace: RequestTrace, seconds: float) -> WarmUp:
+    counted = trace.arrival_s >= seconds
+    left = int(counted.sum())
+    if left < min(_LEAST_COUNTED, len(trace)):
+        raise LlmopsError(
+            "serving-long-warm-up",
+            f"a warm-up of {seconds:g} s leaves {left} of {len(trace):,} requests to count, "
+            f"fewer than {_LEAST_COUNTED}",
+            hint="a shorter --warm-up, or a longer stretch of the trace",
+            exit_code=ExitCode.USAGE,
+        )
+    return WarmUp(seconds, counted, "as given")
 
 
 def _cut(trace: RequestTrace, seconds: float, rule: str) -> WarmUp:

@@ -25,7 +25,7 @@ from llmops_cli.serving.simulation import simulate
 
 DATA = Path(os.environ.get("LLMOPS_DATA", Path(__file__).parents[3] / "shared" / "data"))
 TRACE = DATA / "mooncake" / "conversation_trace.jsonl"
-RUNS = 7
+RUNS = 25
 AIM_SKIPPED, AIM_STEPPED, AIM_RIVAL, AIM_MEMORY = 1_000_000, 300_000, 200, 1_500
 BLOCKS = 10_000_000
 

@@ -98,11 +98,14 @@ def test_the_warm_up_takes_at_most_a_tenth(capacity: int) -> None:
     assert int(cut.counted.sum()) == 900
 
 
-def test_a_warm_up_that_leaves_nothing_is_none() -> None:
+def test_a_warm_up_that_leaves_too_little_is_refused() -> None:
     trace = trace_of([[n] for n in range(12)])
-    assert warm_up_of(trace, 10**6, 5).counted.all()
+    with pytest.raises(LlmopsError) as caught:
+        warm_up_of(trace, 10**6, 5)
+    assert (caught.value.slug, caught.value.exit_code) == ("serving-long-warm-up", 2)
     assert not warm_up_of(trace, 10**6, 1).counted.all()
     assert warm_up_of(trace, 10**6, 0).counted.all()
+    assert warm_up_of(trace_of([[1], [2]]), 10**6, 0).counted.all()
 
 
 def test_a_trace_without_blocks_warms_up_for_a_tenth() -> None:
