@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from llmops_cli.cache.columns import numbers, texts
 from llmops_cli.cache.select import Selection
 from llmops_cli.cache.spend import Priced, price_calls
-from llmops_cli.cache.trace import numbers, texts
 from llmops_cli.calls import TOKEN_CLASSES, CallsTable
 from llmops_cli.errors import LlmopsError
 from llmops_cli.prices import PriceBook
@@ -16,10 +16,16 @@ __all__ = ["billed_usd", "elsewhere", "used_tokens"]
 Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
 
+_SMALL = 1 << 27
+
 
 def used_tokens(calls: CallsTable) -> Ints:
     """``(calls, 5)`` tokens by class as the log counts them, 0 where it does not."""
-    return np.column_stack([numbers(calls, name, 0) for name in TOKEN_CLASSES]).astype(np.int64)
+    found = np.empty((len(calls), len(TOKEN_CLASSES)), np.int64)
+    for column, name in enumerate(TOKEN_CLASSES):
+        found[:, column] = numbers(calls, name, 0)
+    # A dozen of them still add up to no more than 32 bits hold.
+    return found.astype(np.int32) if found.max(initial=0) <= _SMALL else found
 
 
 def billed_usd(calls: CallsTable, what: Priced, book: PriceBook) -> Floats:

@@ -1,9 +1,8 @@
 """The whole computation: a calls table in, every figure of the report out, no words yet."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from operator import add
 
 import numpy as np
 import numpy.typing as npt
@@ -11,31 +10,29 @@ import pandas as pd
 
 from llmops_cli.cache.billing import elsewhere, used_tokens
 from llmops_cli.cache.bounds import LEAST, lower_bounds
+from llmops_cli.cache.columns import numbers, rows_of, texts, told_apart
+from llmops_cli.cache.compiled import compiled
 from llmops_cli.cache.evidence import Evidence, Replayed, gather, widened
 from llmops_cli.cache.invoice import Reconciliation, reconcile
-from llmops_cli.cache.kernel import Plan, cut, replay, whole
 from llmops_cli.cache.leaks import Leak
 from llmops_cli.cache.model import (
     AS_LOGGED,
     AUTOMATIC_1H,
     AUTOMATIC_5M,
     NONE,
-    POLICIES,
     CacheParameters,
 )
 from llmops_cli.cache.outcome import Outcome
-from llmops_cli.cache.placement import Odds
-from llmops_cli.cache.policies import plan, rejections
-from llmops_cli.cache.prompt_blocks import CompactCalls, PromptBlocks
+from llmops_cli.cache.prompt_blocks import CompactCalls
 from llmops_cli.cache.providers import Crossing, Setting, asked_for, cross
+from llmops_cli.cache.replays import outcomes_of, plans_of
 from llmops_cli.cache.rules import CacheRules, load_rules
-from llmops_cli.cache.select import EPOCH, Exclusion, Selection, exclude, nothing_left, select
+from llmops_cli.cache.select import EPOCH, Exclusion, Selection, select
 from llmops_cli.cache.spend import CallPrices, Priced, price_calls
-from llmops_cli.cache.thinking import without_past_thinking
 from llmops_cli.cache.token_anchors import anchor
-from llmops_cli.cache.trace import CacheTrace, compile_trace, numbers, rows_of, texts
+from llmops_cli.cache.trace import CacheTrace
 from llmops_cli.calls import CallsTable
-from llmops_cli.engine import map_merge
+from llmops_cli.engine.memory import return_unused
 from llmops_cli.prices import PriceBook
 from llmops_cli.report import Measure
 from llmops_cli.stats.bootstrap import bootstrap_ratio, cluster_sums
@@ -44,18 +41,6 @@ __all__ = ["Estimate", "Outcome", "estimate_calls"]
 
 Ints = npt.NDArray[np.signedinteger]
 Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
-
-_SHARED_BLOCKS = 5_000_000
-"""A log of fewer is replayed sooner than a worker has started, which takes most of a second."""
-
-_REJECTED = {
-    "cache-too-many-breakpoints": "carry more than 4 cache breakpoints, which the API refuses (R3)",
-    "cache-lifetime-order": "mark a 5-minute block before a 1-hour one, which the API refuses (R7)",
-    "cache-automatic-conflict": "ask for automatic caching and mark the last block with another "
-    "lifetime, which the API refuses (R5)",
-    "cache-marker-on-thinking": "mark a thinking block, which the API refuses (R11)",
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,14 +103,15 @@ def estimate_calls(
     calls, prompts = log.calls.reset_index(drop=True), log.prompts
     chosen = select(calls, given, book, np.diff(prompts.offsets) > 0)
     _require_prices(chosen, book)
-    compiled, exclusions = _compiled(calls, prompts, chosen, (rules, given))
-    rows = rows_of(calls, compiled.row)
+    read, exclusions = compiled(calls, prompts, chosen, (rules, given))
+    rows = rows_of(calls, read.row)
     counts, counted = used_tokens(rows), numbers(rows, "tokens_estimated", 1) == 0
-    anchors = anchor(compiled, counts, counted, rules)
+    anchors = anchor(read, counts, counted, rules)
     trace = anchors.trace
     prices = _prices(calls, chosen, trace.row, trace.prompt_tokens, book)
-    plans = _plans(trace, rules, prices, given)
-    outcomes = _outcomes(_replayed(trace, plans, jobs), counts[:, 4], prices)
+    plans = plans_of(trace, rules, prices, given)
+    outcomes = outcomes_of(trace, plans, (counts[:, 4], prices), jobs=jobs)
+    return_unused()
     bounds = lower_bounds(trace, prices.per_token, rules)
     target = given.policy or min(
         (NONE, AUTOMATIC_5M, AUTOMATIC_1H), key=lambda name: outcomes[name].input_usd
@@ -136,7 +122,7 @@ def estimate_calls(
         prompts=prompts,
         anchors=anchors,
         models=chosen.model[trace.row],
-        plans=plans,
+        plans={name: plans[name] for name in (target, baseline)},
         tokens={name: outcomes[name].tokens for name in (AS_LOGGED, target, baseline)},
         spends={name: outcome.input_usd_by_call for name, outcome in outcomes.items()},
         billed=counts,
@@ -149,6 +135,8 @@ def estimate_calls(
     saving = _saving(outcomes[target], outcomes[baseline], trace.conversation, given)
     billed = _billed(calls, trace, prices)
     others = elsewhere(calls, chosen, book)
+    del plans
+    return_unused()  # a long log's evidence takes most memory of all
     return Estimate(
         given=given,
         rules=rules,
@@ -185,46 +173,11 @@ def _setting(given: CacheParameters, chosen: Selection, trace: CacheTrace) -> Se
 def _require_prices(chosen: Selection, book: PriceBook) -> None:
     # An unknown model is refused by the price book before the rules wonder about it.
     rows = np.flatnonzero(chosen.replay)
-    first = {str(chosen.model[row]): row for row in rows[::-1].tolist()}
+    code, models = told_apart(chosen.model[rows])
+    first = {str(model): rows[int((code == at).argmax())] for at, model in enumerate(models)}
     for model, row in sorted(first.items()):
         day = date.fromordinal(EPOCH.toordinal() + int(chosen.day[row]))
         book.rates(model, day, provider=str(chosen.provider[row]))
-
-
-def _compiled(
-    calls: CallsTable,
-    prompts: PromptBlocks,
-    chosen: Selection,
-    how: tuple[CacheRules, CacheParameters],
-) -> tuple[CacheTrace, tuple[Exclusion, ...]]:
-    left, exclusions = chosen.replay, list(chosen.exclusions)
-    trace = _read_by_provider(calls, prompts, left, chosen, how)
-    for slug, bad in rejections(trace, how[0]).items():
-        mask = np.zeros(len(calls), np.bool_)
-        mask[trace.row[bad]] = True
-        left, more = exclude(calls, left, mask, slug, _REJECTED[slug])
-        exclusions += more
-    if not left.any():
-        raise nothing_left(len(calls), exclusions)
-    if len(exclusions) > len(chosen.exclusions):
-        trace = _read_by_provider(calls, prompts, left, chosen, how)
-    return trace, tuple(exclusions)
-
-
-def _read_by_provider(
-    calls: CallsTable,
-    prompts: PromptBlocks,
-    left: Mask,
-    chosen: Selection,
-    how: tuple[CacheRules, CacheParameters],
-) -> CacheTrace:
-    rules, given = how
-    mine = calls if left.all() else calls[left]
-    trace = compile_trace(mine, rules, chosen.model[left], given, prompts)
-    counted = numbers(calls, "tokens_estimated", 1) == 0
-    code, names = pd.factorize(chosen.model[trace.row])
-    drops = np.array([rules.drops(str(name).lower()) for name in names], np.bool_)[code]
-    return without_past_thinking(trace, drops, counted[trace.row])
 
 
 def _prices(
@@ -237,43 +190,6 @@ def _prices(
         texts(calls, "service_tier")[rows],
     )
     return price_calls(what, prompt_tokens, book)
-
-
-def _plans(
-    trace: CacheTrace, rules: CacheRules, prices: CallPrices, given: CacheParameters
-) -> dict[str, Plan]:
-    odds = _odds(prices.per_token)
-    marked = given.refresh == "marked"
-    return {name: plan(trace, name, rules, odds=odds, renew_marked=marked) for name in POLICIES}
-
-
-def _replayed(
-    trace: CacheTrace, plans: dict[str, Plan], jobs: int
-) -> Iterator[tuple[str, npt.NDArray[np.integer]]]:
-    # Every policy on every part at once: a worker is sent a part of the trace only once.
-    shared = jobs > 1 and len(trace.node) >= _SHARED_BLOCKS
-    parts = cut(trace, plans) if shared else [whole(trace, plans)]
-    billed = map_merge(replay, parts, add, jobs=jobs)
-    for name in plans:
-        yield name, billed.in_order(name)
-
-
-def _outcomes(
-    replayed: Iterator[tuple[str, npt.NDArray[np.integer]]], output: Ints, prices: CallPrices
-) -> dict[str, Outcome]:
-    found = dict[str, Outcome]()
-    for policy, billed in replayed:
-        same = next((each for each in found.values() if each.billed is billed), None)
-        found[policy] = same or Outcome(billed, output, prices)
-    return found
-
-
-def _odds(per_token: Floats) -> Odds:
-    fresh = np.where(per_token[:, 0] > 0, per_token[:, 0], 1.0)
-    read, write, long_write = (
-        np.nan_to_num(per_token[:, column] / fresh, nan=1.0) for column in (1, 2, 3)
-    )
-    return Odds(read, write, long_write)
 
 
 def _saving(

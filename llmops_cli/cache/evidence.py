@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.cache.block_spend import block_usd, deviation
+from llmops_cli.cache.columns import numbers, texts
 from llmops_cli.cache.differences import Difference, first_difference
 from llmops_cli.cache.identities import Bracket, Identity, Usage, identities, minimum_brackets
 from llmops_cli.cache.kernel import Plan
@@ -23,7 +24,7 @@ from llmops_cli.cache.prompt_blocks import PromptBlocks
 from llmops_cli.cache.prompts import Losses, Prompt, top_prompts
 from llmops_cli.cache.rules import CacheRules
 from llmops_cli.cache.token_anchors import Anchors
-from llmops_cli.cache.trace import CacheTrace, numbers, texts
+from llmops_cli.cache.trace import CacheTrace
 from llmops_cli.cache.truth import Evictions, Truth, compare, evicted, saving_range
 from llmops_cli.cache.visits import last_of
 from llmops_cli.calls import CallsTable, Marker

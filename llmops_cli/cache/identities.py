@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from llmops_cli.cache.billing import used_tokens
+from llmops_cli.cache.columns import filled, names_that, numbers, of_each, texts, told_apart
 from llmops_cli.cache.prompt_blocks import PromptBlocks
 from llmops_cli.cache.rules import CacheRules
-from llmops_cli.cache.trace import names_that, numbers, texts
 from llmops_cli.calls import CallsTable, Marker
 from llmops_cli.errors import LlmopsError
 from llmops_cli.report import Finding
@@ -117,15 +118,13 @@ class Usage:
     def of(cls, calls: CallsTable, prompts: PromptBlocks | None = None) -> "Usage":
         """Out of a calls table, and its prompts where they are kept apart from it."""
         prompts = prompts or PromptBlocks.of(calls)
-        names = ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens")
-        names = (*names, "cache_write_1h_tokens")
-        tokens = np.column_stack([numbers(calls, name, 0) for name in names]).astype(np.int64)
+        tokens = used_tokens(calls)[:, :4]
         automatic = numbers(calls, "automatic_cache", 0)
         answered, asked = texts(calls, "response_model"), texts(calls, "request_model")
         counted = (numbers(calls, "tokens_estimated", 1) == 0) & (texts(calls, "error_type") == "")
         return cls(
             calls,
-            np.where(answered == "", asked, answered),
+            filled(answered, answered == "", asked),
             texts(calls, "provider_name"),
             tokens,
             prompts,
@@ -212,8 +211,8 @@ def _identity(rows: Usage, slug: str, checked: Mask, broken: Mask) -> Identity:
 
 
 def _minimums(rows: Usage, rules: CacheRules) -> Ints:
-    code, names = pd.factorize(rows.model)
-    return np.array([_minimum(str(name), rules) for name in names], np.int64)[code]
+    code, names = told_apart(rows.model)
+    return of_each(np.array([_minimum(str(name), rules) for name in names], np.int64), code)
 
 
 def _minimum(model: str, rules: CacheRules) -> int:

@@ -67,7 +67,7 @@ class Billed:
     """Input tokens by class of each call, per plan: fresh, read, default write, long write."""
 
     call: Ints
-    tokens: Mapping[str, npt.NDArray[np.integer]]
+    tokens: Mapping[str, Ints]
 
     def __add__(self, other: "Billed") -> "Billed":
         """Both sets of calls; parts never share one."""
@@ -79,7 +79,7 @@ class Billed:
             },
         )
 
-    def in_order(self, name: str) -> npt.NDArray[np.integer]:
+    def in_order(self, name: str) -> Ints:
         """``(calls, 4)`` tokens of a plan in the order of the trace."""
         if (self.call[1:] > self.call[:-1]).all():
             return self.tokens[name]
@@ -117,7 +117,7 @@ def _packed(size: Ints, count: int) -> Ints:
 def whole(trace: CacheTrace, plans: Mapping[str, Plan]) -> Part:
     """The trace as one part."""
     return Part(
-        np.arange(trace.calls),
+        narrow(np.arange(trace.calls)),
         trace.start_us,
         trace.begins_us,
         trace.offsets,
@@ -179,7 +179,8 @@ def replay_plan(part: Part, plan: Plan, visits: Visits | None) -> Ints:
 
 def _uncached(part: Part) -> Ints:
     total = part.depth_tokens[part.offsets[1:] - 1]
-    tokens = np.zeros((len(total), 4), total.dtype)
+    # Class by class: memory that nobody writes to is none.
+    tokens = np.zeros((len(total), 4), total.dtype, order="F")
     tokens[:, 0] = total
     return tokens
 

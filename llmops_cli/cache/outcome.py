@@ -26,7 +26,7 @@ class Outcome:
         input_usd_by_call: ``(calls,)`` of it.
     """
 
-    billed: npt.NDArray[np.integer]
+    billed: Ints
     output: Ints
     prices: CallPrices
     input_usd: float = field(init=False)
@@ -47,7 +47,7 @@ class Outcome:
     @property
     def tokens(self) -> Ints:
         """``(calls, 5)`` tokens by class."""
-        return np.column_stack([self.billed.astype(np.int64), self.output])
+        return np.column_stack([self.billed, self.output])
 
     @property
     def usd(self) -> Floats:

@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
+from llmops_cli.cache.columns import coded, filled, microseconds, names_that, texts
 from llmops_cli.cache.model import CacheParameters
-from llmops_cli.cache.trace import coded, microseconds, names_that, texts
 from llmops_cli.calls import CallsTable, require
 from llmops_cli.errors import LlmopsError
 from llmops_cli.prices import PriceBook
@@ -153,10 +153,10 @@ def days(calls: CallsTable, on: date | None = None) -> npt.NDArray[np.int64]:
 def served(calls: CallsTable) -> tuple[Texts, Texts]:
     """Model and provider of each call; empty where the log names none."""
     answered, asked = texts(calls, "response_model"), texts(calls, "request_model")
-    model = np.where(answered == "", asked, answered)
+    model = filled(answered, answered == "", asked)
     named = texts(calls, "provider_name")
     claude = names_that(model, lambda name: name.lower().startswith("claude"))
-    return model, np.where((named == "") & claude, "anthropic", named)
+    return model, filled(named, (named == "") & claude, "anthropic")
 
 
 def _as_claude(calls: CallsTable, given: CacheParameters, book: PriceBook) -> tuple[Texts, Texts]:

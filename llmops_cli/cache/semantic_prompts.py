@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from llmops_cli.cache.columns import microseconds, numbers, texts
 from llmops_cli.cache.select import Exclusion, exclude
 from llmops_cli.cache.semantic_continued import answers_of_next_turns
 from llmops_cli.cache.semantic_reader import Read, Reader
-from llmops_cli.cache.trace import microseconds, numbers, texts
 from llmops_cli.calls import CallsTable
 from llmops_cli.errors import LlmopsError
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.cache.billing import billed_usd
+from llmops_cli.cache.columns import texts
 from llmops_cli.cache.select import EPOCH, days, served
 from llmops_cli.cache.semantic import semantic_replay
 from llmops_cli.cache.semantic_findings import semantic_findings
@@ -19,7 +20,6 @@ from llmops_cli.cache.semantic_report import (
 )
 from llmops_cli.cache.semantic_tables import semantic_tables
 from llmops_cli.cache.spend import Priced
-from llmops_cli.cache.trace import texts
 from llmops_cli.calls import CallsTable, require
 from llmops_cli.prices import PriceBook
 from llmops_cli.report import Finding, Report

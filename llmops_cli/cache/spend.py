@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from llmops_cli.cache.columns import told_apart
 from llmops_cli.cache.select import EPOCH
 from llmops_cli.errors import LlmopsError
 from llmops_cli.prices import CLASSES, PriceBook, Rates
@@ -87,7 +88,7 @@ def _groups(what: Priced) -> tuple[Ints, list[int]]:
     """A number for each distinct entry, by first appearance, and where each of them appears."""
     group = np.zeros(len(what.day), np.int64)
     for column in (what.model, what.provider, what.day, what.tier):
-        code, names = pd.factorize(column)
+        code, names = told_apart(column)
         group = pd.factorize(group * max(len(names), 1) + code)[0].astype(np.int64)
     return group, np.unique(group, return_index=True)[1].tolist()
 

@@ -4,31 +4,26 @@ Two blocks are the same node exactly when isolation domain, model and the 128-bi
 hash agree (rules R1 and R16), so a node is a prefix that a cache entry can stand for.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 
+from llmops_cli.cache.columns import coded, marks, microseconds, numbers, of_each, same, told_apart
 from llmops_cli.cache.model import CacheParameters
-from llmops_cli.cache.prompt_blocks import PROMPT, PromptBlocks, by_first_appearance
+from llmops_cli.cache.prefix_numbers import by_first_appearance
+from llmops_cli.cache.prompt_blocks import PROMPT, PromptBlocks
 from llmops_cli.cache.rules import CacheRules
-from llmops_cli.cache.visits import Visits, narrow, order_visits
+from llmops_cli.cache.visits import Visits, counted, narrow, order_visits
 from llmops_cli.calls import TOKEN_CLASSES, BlockKind, CallsTable
+from llmops_cli.engine.memory import return_unused
 
 __all__ = [
     "NEEDED",
     "CacheTrace",
-    "coded",
     "compile_trace",
     "first_true",
-    "microseconds",
-    "names_that",
-    "numbers",
-    "rows_of",
-    "texts",
 ]
 
 Ints = npt.NDArray[np.signedinteger]
@@ -57,7 +52,8 @@ class CacheTrace:
     ``row`` is the call's row in the calls table; times are microseconds; ``depth_tokens`` is
     the length of the prompt up to and including a block; ``minimum`` the shortest prefix that
     the call's model caches; ``conversation``, ``domain`` and ``scope`` (domain and model) are
-    codes. ``prefix`` is the node by its content alone, whoever sent it.
+    codes. ``prefix`` is the node by its content alone, whoever sent it. Arrays are not to be
+    changed: what is the same for all calls is one value in memory.
     """
 
     row: Ints
@@ -143,7 +139,7 @@ def compile_trace(
         LlmopsError: ``cache-unknown-minimum``, ``calls-contradiction``.
     """
     start = microseconds(calls, "start_time")
-    row = calls.index.to_numpy(dtype=np.int64)
+    row = _rows(calls.index)
     if prompts is None:
         prompts, at = PromptBlocks.of(calls), np.arange(len(row))
     else:
@@ -153,94 +149,58 @@ def compile_trace(
         calls, models, start = calls[list(_COMPILED)].iloc[order], models[order], start[order]
         row, at = row[order], at[order]
     blocks = prompts.of_rows(at)
-    codes, names = pd.factorize(models)
+    depth_tokens = _depths(blocks)
+    return_unused()
+    codes, names = told_apart(models)
     domain, _ = coded(calls, "isolation_domain")
-    scope, _ = pd.factorize(domain.astype(np.int64) * len(names) + codes)
-    scope = narrow(scope)
+    scope = _pairs(domain, codes, len(names))
     node = _scoped(blocks.prefix, scope, blocks.offsets)
+    conversation = narrow(_conversations(calls, blocks, node))
+    return_unused()
     return CacheTrace(
-        row=narrow(row),
+        row=row,
         start_us=start,
         begins_us=_begins(start, calls, given),
-        minimum=narrow(rules.minimum_tokens(names, given.minimum_tokens))[codes],
-        automatic=numbers(calls, "automatic_cache", 0).astype(np.uint8),
-        conversation=narrow(_conversations(calls, blocks, node)),
+        minimum=of_each(narrow(rules.minimum_tokens(names, given.minimum_tokens)), codes),
+        automatic=marks(calls, "automatic_cache"),
+        conversation=conversation,
         scope=scope,
         domain=narrow(domain),
         offsets=blocks.offsets,
         node=node,
         prefix=blocks.prefix,
-        depth_tokens=_depths(blocks),
+        depth_tokens=depth_tokens,
         kind=blocks.kinds,
         marker=blocks.markers,
     )
 
 
-def microseconds(calls: CallsTable, name: str) -> Ints:
-    """A timestamp column as integer microseconds; null is the smallest integer."""
-    array = pa.array(calls[name], type=pa.timestamp("us", tz="UTC")).cast(pa.int64())
-    return array.fill_null(np.iinfo(np.int64).min).to_numpy(zero_copy_only=False)
-
-
-def numbers(calls: CallsTable, name: str, missing: float) -> npt.NDArray[np.float64]:
-    """A numeric or boolean column with nulls replaced."""
-    array = pa.array(calls[name]).cast(pa.float64())
-    return array.fill_null(missing).to_numpy(zero_copy_only=False)
-
-
-def texts(calls: CallsTable, name: str) -> npt.NDArray[np.object_]:
-    """A text column with nulls as empty strings; the same text is the same object."""
-    codes, words = coded(calls, name)
-    return words.to_numpy(zero_copy_only=False).astype(object)[codes]
-
-
-def names_that(names: npt.NDArray[np.object_], fit: Callable[[str], bool]) -> Mask:
-    """Which names fit; each distinct one is looked at once."""
-    code, distinct = pd.factorize(names)
-    return np.array([fit(str(name)) for name in distinct], np.bool_)[code]
-
-
-def rows_of(calls: CallsTable, rows: Ints) -> CallsTable:
-    """Some calls without their prompts, which are most of a table; no copy where it is all."""
-    plain = calls.drop(columns=[name for name in PROMPT if name in calls.columns])
-    whole = len(rows) == len(calls) and bool((rows == np.arange(len(calls))).all())
-    return plain if whole else plain.iloc[rows]
-
-
-def coded(calls: CallsTable, name: str) -> tuple[Ints, pa.Array]:
-    """A text column as numbers by first appearance, null as the empty text, and the texts."""
-    array = pa.array(calls[name])
-    chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
-    if chunks and pa.types.is_dictionary(chunks[0].type):
-        return _recoded(pa.chunked_array(chunks).unify_dictionaries().chunks)
-    # One by one: only the codes of a whole column are ever in one piece.
-    plain = [chunk.cast(pa.string()).fill_null("") for chunk in chunks]
-    found = pa.chunked_array(plain, pa.string()).dictionary_encode().combine_chunks()
-    return found.indices.to_numpy(), found.dictionary
-
-
-def _recoded(chunks: list[pa.DictionaryArray]) -> tuple[Ints, pa.Array]:
-    """As :func:`coded`, of codes that all have the same dictionary."""
-    words = chunks[0].dictionary.cast(pa.string())
-    if (empty := words.index("").as_py()) < 0:
-        empty, words = len(words), pa.concat_arrays([words, pa.array([""])])
-    codes = [chunk.indices.fill_null(empty).to_numpy() for chunk in chunks]
-    code, first = by_first_appearance(joined := np.concatenate(codes))
-    return code, words.take(pa.array(joined[first]))
-
-
 def first_true(mask: npt.NDArray[np.bool_], offsets: Ints) -> Ints:
     """Flat position of the first true block of each call, or -1."""
-    at = np.flatnonzero(mask)
-    found = np.searchsorted(at, offsets[:-1])
-    inside = np.append(at, np.iinfo(np.int64).max)[found]
-    return np.where(inside < offsets[1:], inside, -1)
+    at = narrow(np.append(np.flatnonzero(mask), len(mask)))
+    found = at[counted(mask)[offsets[:-1]]]
+    found[found >= offsets[1:]] = -1
+    return found
+
+
+def _rows(index: pd.Index) -> Ints:
+    if isinstance(index, pd.RangeIndex):
+        return narrow(np.arange(index.start, index.stop, index.step))
+    return narrow(index.to_numpy(dtype=np.int64))
+
+
+def _pairs(domain: Ints, model: Ints, models: int) -> Ints:
+    """A number for each pair of domain and model."""
+    if len(domain) and domain.strides == model.strides == (0,):
+        return same(0, len(domain))
+    return narrow(pd.factorize(domain.astype(np.int64) * models + model)[0])
 
 
 def _begins(start: Ints, calls: CallsTable, given: CacheParameters) -> Ints:
     # The response begins at its first token; without that time, no later than its end.
     if all(calls[name].isna().all() for name in _TIMES):
-        return start + int(np.rint(given.visible_after_s * 1e6))
+        wait_us = int(np.rint(given.visible_after_s * 1e6))
+        return start + wait_us if wait_us else start
     first, whole = (numbers(calls, name, np.nan) for name in _TIMES)
     known = np.where(np.isnan(first), whole, first)
     wait = np.rint(np.where(np.isnan(known), given.visible_after_s, known) * 1e6).astype(np.int64)
@@ -257,9 +217,9 @@ def _scoped(prefix: Ints, scope: Ints, offsets: Ints) -> Ints:
 
 def _depths(blocks: PromptBlocks) -> Ints:
     begins = blocks.offsets[:-1]
-    totals = np.add.reduceat(blocks.tokens, begins, dtype=np.int64) if len(begins) else begins
+    longest = int(np.diff(blocks.offsets).max(initial=0)) * int(blocks.tokens.max(initial=0))
     # Running sums of 32 bits may run over; what lies between two of them is right even so.
-    fits = totals.max(initial=0) <= np.iinfo(np.int32).max
+    fits = longest <= np.iinfo(np.int32).max
     depth: Ints = np.cumsum(blocks.tokens, dtype=np.int32 if fits else np.int64)
     before = np.where(begins > 0, depth[begins - 1], 0) if len(depth) else depth
     depth -= np.repeat(before, np.diff(blocks.offsets))
@@ -272,7 +232,11 @@ def _conversations(calls: CallsTable, blocks: PromptBlocks, node: Ints) -> Ints:
     empty = names.index("").as_py()
     if empty < 0:
         return code
-    user = first_true(blocks.kinds == BlockKind.USER, blocks.offsets)
-    opening = np.where(user >= 0, user, blocks.offsets[1:] - 1)
-    keys = np.where(code == empty, len(names) + node[opening], code)
+    opening = first_true(blocks.kinds == BlockKind.USER, blocks.offsets)
+    other = np.flatnonzero(opening < 0)
+    opening[other] = blocks.offsets[other + 1] - 1
+    keys = node[opening]
+    keys += len(names)
+    if code.strides != (0,):
+        keys = np.where(code == empty, keys, code)
     return by_first_appearance(keys)[0]

@@ -14,6 +14,7 @@ __all__ = [
     "Ints",
     "Mask",
     "Visits",
+    "counted",
     "last_of",
     "narrow",
     "order_visits",
@@ -109,7 +110,13 @@ def narrow(values: Ints) -> Ints:
 
 def last_of(mask: Mask, offsets: Ints) -> Ints:
     """Flat position of the last true block of each call, or -1."""
-    at = np.flatnonzero(mask)
-    found = np.searchsorted(at, offsets[1:]) - 1
-    last = np.append(at, -1)[found]
+    at, seen = np.flatnonzero(mask), counted(mask)
+    last = np.append(at, -1)[seen[offsets[1:]] - 1]
     return np.where(last >= offsets[:-1], last, -1)
+
+
+def counted(mask: Mask) -> Ints:
+    """How many are true before each place, and before the end."""
+    found = np.zeros(len(mask) + 1, np.int32)
+    np.cumsum(mask, dtype=np.int32, out=found[1:])
+    return found

@@ -15,6 +15,8 @@ __all__ = ["stream"]
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
+Kernel = Callable[[Any], Any]
+
 _AHEAD = 3
 """Parts per process that may be done before their turn."""
 _GIVEN = 2
@@ -28,7 +30,7 @@ def stream(
     *,
     jobs: int = 1,
     here: Callable[[Part], Iterable[Result] | None] | None = None,
-    along: bool = False,
+    along: Callable[[Part], Result] | None = None,
     prepare: Callable[[], None] | None = None,
 ) -> Generator[Result, None, None]:
     """``kernel(part)`` for all parts, in part order.
@@ -42,7 +44,8 @@ def stream(
         jobs: processes; 1 stays in this process.
         here: the results of a part that must not leave this process, made when their turn
             comes; None for any other part.
-        along: whether this process is one of them: it takes parts while it would wait.
+        along: makes this process one of them, which takes parts while it would wait: what it
+            does with a part in the place of ``kernel``, to the same effect.
         prepare: what every worker does first; picklable.
 
     Raises:
@@ -58,12 +61,12 @@ def stream(
     jobs = min(jobs, sum(own is None for _, own in given))
     if jobs <= 1:
         for part, own in given:
-            yield from [kernel(part)] if own is None else own
+            yield from [(along or kernel)(part)] if own is None else own
         return
     done = 0
     for _ in range(_ROUNDS):
         try:
-            for results in _round(_Line(kernel, jobs, prepare, along=along), given[done:]):
+            for results in _round(_Line(kernel, jobs, prepare, along), given[done:]):
                 yield from results
                 done += 1
         except BrokenProcessPool:
@@ -84,7 +87,7 @@ def _round(
     unfinished = True
     try:
         for part, own in parts:
-            line.waiting.append(own if own is not None else _Part(line.kernel, part))
+            line.waiting.append(line.part(part) if own is None else own)
             if line.long:
                 yield line.first()
         while line.waiting:
@@ -98,8 +101,8 @@ def _round(
 class _Part:
     """A part that any process may take."""
 
-    def __init__(self, kernel: Callable[[Any], Any], part: Any) -> None:  # noqa: ANN401 - any part
-        self._work = (guarded, kernel, part)
+    def __init__(self, part: Any, kernel: Kernel, own: Kernel) -> None:  # noqa: ANN401 - any part
+        self._part, self._kernel, self._own = part, kernel, own
         self.given: Future[Any] | None = None
 
     @property
@@ -109,14 +112,13 @@ class _Part:
 
     def give(self, pool: ProcessPoolExecutor) -> None:
         """Let a worker do it."""
-        self.given = pool.submit(*self._work)
+        self.given = pool.submit(guarded, self._kernel, self._part)
 
     def do(self) -> Future[Any]:
         """Do it in this process; what it raises is raised when its turn comes."""
         self.given = own = Future[Any]()
         try:
-            guard, kernel, part = self._work
-            own.set_result(guard(kernel, part))
+            own.set_result(guarded(self._own, self._part))
         except Exception as error:  # noqa: BLE001 - any, for its turn
             own.set_exception(error)
         return own
@@ -131,20 +133,23 @@ class _Line:
 
     def __init__(
         self,
-        kernel: Callable[[Any], Any],
+        kernel: Kernel,
         jobs: int,
         prepare: Callable[[], None] | None,
-        *,
-        along: bool,
+        along: Kernel | None,
     ) -> None:
-        workers = jobs - along
+        workers = jobs - (along is not None)
         # Spawned, not forked: a fork of a process that holds threads (Arrow, BLAS) may hang.
         self.pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), prepare)
-        self.kernel = kernel
+        self._kernels = (kernel, along or kernel)
         self.waiting: deque[_Part | Iterable[Any]] = deque()
-        self._most, self._workers, self._along = _AHEAD * jobs, workers, along
+        self._most, self._workers, self._along = _AHEAD * jobs, workers, along is not None
         # What is given to a worker that still starts waits; this process could have done it.
-        self._starting = [self.pool.submit(_start) for _ in range(workers * along)]
+        self._starting = [self.pool.submit(_start) for _ in range(workers * self._along)]
+
+    def part(self, part: Any) -> _Part:  # noqa: ANN401 - any part
+        """One that nobody has begun."""
+        return _Part(part, *self._kernels)
 
     @property
     def long(self) -> bool:

@@ -119,15 +119,19 @@ def read_traffic(
         advance: told how many bytes have been read since it was last told.
         columns: those of the calls that are wanted, in as little memory as they take: texts
             that repeat are codes (Arrow dictionaries). All of them, as declared, where absent.
-        each: what becomes of every table of calls as it comes, before ``columns`` are chosen.
+        each: what becomes of every table of calls as it comes, ``columns`` chosen.
 
     Raises:
         LlmopsError: as :class:`Reading` and :meth:`Reading.tables`; a log without calls is no
             error where it has spans and they are asked for.
     """
-    from llmops_cli.traffic.reading import Reading  # noqa: PLC0415 - on first use
+    from dataclasses import replace  # noqa: PLC0415 - on first use
 
-    return _whole(Reading(paths, options, jobs=jobs, advance=advance), columns, each)
+    from llmops_cli.traffic.reading import Reading  # noqa: PLC0415
+
+    if columns is not None:
+        options = replace(options, columns=frozenset(columns))
+    return _whole(Reading(paths, options, jobs=jobs, advance=advance), each)
 
 
 def read_telemetry(
@@ -152,17 +156,13 @@ def read_telemetry(
     return _whole(Reading(paths, replace(options or Options(), spans=True), jobs=jobs))
 
 
-def _whole(
-    reading: "Reading",
-    columns: Collection[str] | None = None,
-    each: Callable[["pa.Table"], "pa.Table"] | None = None,
-) -> Traffic:
+def _whole(reading: "Reading", each: Callable[["pa.Table"], "pa.Table"] | None = None) -> Traffic:
     import pyarrow as pa  # noqa: PLC0415 - on first use
 
     from llmops_cli.calls import from_arrow  # noqa: PLC0415
     from llmops_cli.spans import spans_from_arrow, spans_schema  # noqa: PLC0415
 
-    calls = from_arrow(_calls(reading, columns, each))
+    calls = from_arrow(_calls(reading, each))
     spans = None
     if reading.options.spans:
         spans = spans_from_arrow(pa.concat_tables([spans_schema().empty_table(), *reading.spans]))
@@ -178,23 +178,14 @@ def _whole(
     )
 
 
-def _calls(
-    reading: "Reading",
-    columns: Collection[str] | None,
-    each: Callable[["pa.Table"], "pa.Table"] | None,
-) -> "pa.Table":
+def _calls(reading: "Reading", each: Callable[["pa.Table"], "pa.Table"] | None) -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415 - on first use
 
-    from llmops_cli.calls import arrow_schema  # noqa: PLC0415
-    from llmops_cli.traffic.calls_parquet import CONTENT  # noqa: PLC0415
-    from llmops_cli.traffic.narrow import in_one_piece, narrowed  # noqa: PLC0415
+    from llmops_cli.traffic.narrow import in_one_piece  # noqa: PLC0415
 
-    schema = arrow_schema()
-    schema = schema.append(CONTENT) if reading.options.keep_content else schema
-    tables = chain([schema.empty_table()], reading.tables())
-    tables = tables if each is None else map(each, tables)
-    if columns is None:
-        return in_one_piece(pa.concat_tables(tables))
+    tables = chain([reading.none()], reading.tables())
+    parts = list(tables if each is None else map(each, tables))
+    if reading.options.columns is None:
+        return in_one_piece(pa.concat_tables(parts))
     # Batches stay apart: put together they would leave holes in memory as long as they were.
-    parts = [narrowed(table, columns) for table in tables]
     return pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()

@@ -68,7 +68,7 @@ def rows(line: Line) -> tuple[Found]:
         return ((shared | {"service_tier": "batch"} | _answer(line.result), []),)
     if line.params is None:
         raise RowError("calls-missing-field", "there is neither a request nor a result", "params")
-    return ((shared | _request(line.params), anthropic_messages.parts(line.params)),)
+    return ((shared | _request(line.params), anthropic_messages.parts(line.params, "params")),)
 
 
 def _request(params: anthropic_messages.Request) -> dict[str, Any]:

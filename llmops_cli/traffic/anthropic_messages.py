@@ -4,16 +4,18 @@ Field meanings: Anthropic API reference, Messages and streaming. A streamed resp
 been logged as its events, or as their text.
 """
 
-from itertools import chain, repeat
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from llmops_cli.calls import BlockKind, Marker
+from llmops_cli.traffic import resent
 from llmops_cli.traffic.anthropic_seeds import messages_seed, seeded, system_seed
 from llmops_cli.traffic.anthropic_usage import DeltaUsage, Usage, counted_on, usage_columns
 from llmops_cli.traffic.blocks import Block, Part, content_blocks, marker_of, tool_block
 from llmops_cli.traffic.envelope import Envelope, enveloped
+from llmops_cli.traffic.prompts import Runs
 from llmops_cli.traffic.quarantine import RowError
 from llmops_cli.traffic.rows import Found
 from llmops_cli.traffic.streamed import events
@@ -26,9 +28,11 @@ __all__ = [
     "Response",
     "Usage",
     "columns",
+    "message_blocks",
     "parts",
     "rows",
     "system_blocks",
+    "tool_blocks",
     "usage_columns",
 ]
 
@@ -48,6 +52,7 @@ _KINDS = {
     "redacted_thinking": BlockKind.THINKING,
 }
 _ROLES = {"user": BlockKind.USER, "assistant": BlockKind.ASSISTANT, "system": BlockKind.SYSTEM}
+_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Metadata(msgspec.Struct):
@@ -60,9 +65,9 @@ class Request(msgspec.Struct):
     """The request body; content stays raw until it is known to be new."""
 
     model: str
-    messages: list[msgspec.Raw]
+    messages: msgspec.Raw
     system: msgspec.Raw = msgspec.Raw()
-    tools: list[msgspec.Raw] | None = None
+    tools: msgspec.Raw = msgspec.Raw()
     cache_control: Any = None
     metadata: Metadata | None = None
     tool_choice: Any = None
@@ -128,19 +133,27 @@ def rows(line: Line) -> tuple[Found]:
     return ((enveloped(columns(line), line), parts(line.request)),)
 
 
-def parts(request: Request | None) -> list[Part]:
-    """The prompt in prefix order: tools, system, messages; seeded where parameters decide too."""
+def parts(request: Request | None, field: str = "request") -> Sequence[Part]:
+    """The prompt in prefix order: tools, system, messages; seeded where parameters decide too.
+
+    Args:
+        request: the body.
+        field: where it is in the line.
+
+    Raises:
+        msgspec.ValidationError: tools or messages are no list.
+    """
     if request is None:
-        return []
-    found: list[Part] = [(_tool, bytes(raw)) for raw in request.tools or ()]
+        return ()
     above = system_seed(request.speed)
     seed = messages_seed(request.tool_choice, request.thinking, request.output_config)
-    if system := bytes(request.system):
-        found.append((seeded(system_blocks, above), system))
-        above = b""
-    cutters = chain((seeded(_message, above + seed),), repeat(_message))
-    found += zip(cutters, map(bytes, request.messages))  # noqa: B905 - the cutters never end
-    return found
+    system = resent.value(request.system, seeded(system_blocks, above))
+    first = seeded(message_blocks, seed if system.size else above + seed)
+    return Runs(
+        resent.items(request.tools, tool_blocks, f"{field}.tools"),
+        system,
+        resent.messages(request.messages, message_blocks, f"{field}.messages", first),
+    )
 
 
 def columns(line: Line) -> dict[str, Any]:
@@ -184,8 +197,9 @@ def _whole(response: Response | list[Event] | str | None) -> Response:
     return whole
 
 
-def _tool(raw: bytes) -> tuple[Block, ...]:
-    tool = msgspec.json.decode(raw, type=dict[str, Any])
+def tool_blocks(raw: bytes) -> tuple[Block, ...]:
+    """One tool definition, the last of a cached prefix where it says so."""
+    tool = _object(raw)
     marker = marker_of(tool.pop("cache_control", None))
     return (tool_block(tool, marker),)
 
@@ -195,8 +209,13 @@ def system_blocks(raw: bytes) -> tuple[Block, ...]:
     return content_blocks(msgspec.json.decode(raw), BlockKind.SYSTEM, _KINDS)
 
 
-def _message(raw: bytes) -> tuple[Block, ...]:
-    message = msgspec.json.decode(raw, type=dict[str, Any])
+def message_blocks(raw: bytes) -> tuple[Block, ...]:
+    """One message, each part of its content a block.
+
+    Raises:
+        RowError: ``calls-bad-content``.
+    """
+    message = _object(raw)
     role = _ROLES.get(str(message.get("role")))
     if role is None:
         raise RowError(

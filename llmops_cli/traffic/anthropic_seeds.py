@@ -38,6 +38,8 @@ def messages_seed(tool_choice: object, thinking: object, output_config: object) 
     Source:
         As :func:`system_seed`.
     """
+    if tool_choice is None and thinking is None and output_config is None:
+        return b""
     told = {
         "tool_choice": _unless(tool_choice, {"type": "auto"}),
         "thinking": _unless(thinking, {"type": "disabled"}),

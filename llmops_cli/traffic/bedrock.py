@@ -5,6 +5,7 @@ Every counter excludes what was read from and written to the cache. Bodies that 
 lie in S3: such a call keeps its tokens and has no blocks, as has a body of another vendor.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -76,9 +77,9 @@ class ToolConfig(msgspec.Struct):
 class Body(msgspec.Struct):
     """A request body of Anthropic's API or of Converse."""
 
-    messages: list[msgspec.Raw] | None = None
+    messages: msgspec.Raw = msgspec.Raw(b"null")
     system: msgspec.Raw = msgspec.Raw()
-    tools: list[msgspec.Raw] | None = None
+    tools: msgspec.Raw = msgspec.Raw()
     tool_config: ToolConfig | None = msgspec.field(default=None, name="toolConfig")
     cache_control: Any = None
     metadata: anthropic_messages.Metadata | None = None
@@ -228,11 +229,11 @@ def _tokens(said: dict[str, Any], given: Input, answer: Output) -> dict[str, Any
     return disjoint(counters, cached_inside=False)
 
 
-def _parts(body: Body, api: str) -> list[Part]:
-    messages = body.messages or []
+def _parts(body: Body, api: str) -> Sequence[Part]:
+    messages = msgspec.Raw(b"[]") if bytes(body.messages) == b"null" else body.messages
     if api == "anthropic":
         return anthropic_messages.parts(
-            anthropic_messages.Request("", messages, body.system, body.tools)
+            anthropic_messages.Request("", messages, body.system, body.tools), _REQUEST
         )
-    tools = bytes(body.tool_config.tools) if body.tool_config else b""
-    return converse.parts(messages, bytes(body.system), tools)
+    tools = body.tool_config.tools if body.tool_config else msgspec.Raw()
+    return converse.parts(messages, body.system, tools, _REQUEST)

@@ -18,9 +18,9 @@ from llmops_cli.traffic import (
     openai_columns,
     openai_responses,
 )
-from llmops_cli.traffic.alike import Marked
+from llmops_cli.traffic.alike import Found, Marked
 from llmops_cli.traffic.blocks import key_of
-from llmops_cli.traffic.filled import Columns, filled
+from llmops_cli.traffic.filled import Columns, alike, filled
 from llmops_cli.traffic.layouts import Layout
 from llmops_cli.traffic.streams import Slab, require_utf8
 from llmops_cli.traffic.templates import Template, template
@@ -38,6 +38,8 @@ _TEMPLATES = 16
 _VAIN = 3
 _ALIKE = 16
 """Lines that one template should be worth among those of a slab."""
+_MANY = 256
+"""In so many lines a value that was the same is looked upon as part of the template."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,6 +131,7 @@ class _Templates:
     def __init__(self, layout: Layout, key: bytes) -> None:
         self._layout, self._key = layout, key
         self._known = list[Template]()
+        self._narrower = dict[Template, Template]()
         self._vain = 0
 
     @property
@@ -156,19 +159,23 @@ class _Templates:
         left = np.arange(len(marked.ends))
         for known in [*self._known]:
             if len(left):
+                before = len(left)
                 left, columns = self._taken(known, marked, left, whole)
                 yield from columns
+                if before - len(left) < _ALIKE:
+                    self._widen(known)
         tries = _VAIN
         while len(left) >= _ALIKE and tries:
             new = template(self._layout, whole[marked.starts[left[0]] : marked.ends[left[0]]])
             before, left = len(left), left[1:] if new is None else left
             if new is not None:
+                self._known.insert(0, new)
                 left, columns = self._taken(new, marked, left, whole)
                 yield from columns
             if new is None or before - len(left) < _ALIKE:
+                self._known = [each for each in self._known if each is not new]
                 tries -= 1
-                continue
-            self._known = [new, *self._known][:_TEMPLATES]
+            del self._known[_TEMPLATES:]
 
     def _taken(
         self, known: Template, marked: Marked, left: Rows, whole: bytes
@@ -177,11 +184,31 @@ class _Templates:
         found = known.shape.find(marked, left)
         if not len(found.rows):
             return left, []
+        self._narrow(known, marked, found, whole)
         columns, simple = filled(self._layout, known, marked, found, whole, self._key)
         chosen, rows = _those(columns, simple)
         all_of_them = len(found.rows) == len(left)
         others = left[:0] if all_of_them else np.setdiff1d(left, found.rows, assume_unique=True)
         return others, [(chosen, found.rows[rows])] if len(rows) else []
+
+    def _narrow(self, known: Template, marked: Marked, found: Found, whole: bytes) -> None:
+        """Look for lines that agree in more: model and workspace are mostly the same in all."""
+        if len(found.rows) < _MANY or known in self._narrower or known in self._narrower.values():
+            return
+        same = alike(known, marked, found, whole)
+        first = found.rows[0]
+        raw = whole[marked.starts[first] : marked.ends[first]]
+        new = template(self._layout, raw, same) if same else None
+        self._narrower[known] = new or known
+        if new is not None:
+            self._known.insert(0, new)
+
+    def _widen(self, known: Template) -> None:
+        """Forget a template that was narrower than another, and now fits no lines any more."""
+        wider = next((w for w, narrow in self._narrower.items() if narrow is known), known)
+        if wider is not known:
+            del self._narrower[wider]
+            self._known = [each for each in self._known if each is not known]
 
 
 def decoded_together(slab: Slab, decode_lines: Callable[[Any], list[Any]]) -> list[Any] | None:

@@ -1,14 +1,17 @@
 """The calls table as Parquet: our own format, read and written in batches."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from llmops_cli.calls import COLUMNS, arrow_schema
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.sources import Source
 from llmops_cli.traffic.streams import open_packed
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 __all__ = ["CONTENT", "NAME", "tables", "writer"]
 
@@ -27,6 +30,8 @@ def tables(source: Source) -> Iterator[pa.Table]:
         LlmopsError: ``traffic-not-parquet``, ``calls-missing-column``, ``calls-bad-column``,
             ``traffic-empty``.
     """
+    import pyarrow.parquet as pq  # noqa: PLC0415 - other formats are read without
+
     try:
         file = pq.ParquetFile(open_packed(source) if source.is_remote else source.name)
         _check(file.schema_arrow, source)
@@ -63,11 +68,13 @@ def _completed(table: pa.Table) -> pa.Table:
     return pa.table(arrays, schema=schema)
 
 
-def writer(path: str, *, content: bool = False) -> pq.ParquetWriter:
+def writer(path: str, *, content: bool = False) -> "pq.ParquetWriter":
     """A Parquet file of the calls schema that batches are appended to.
 
     With ``content`` there is a column of that name behind it, for prompts that are kept.
     """
+    import pyarrow.parquet as pq  # noqa: PLC0415 - as above
+
     schema = arrow_schema()
     schema = schema.append(CONTENT) if content else schema
     return pq.ParquetWriter(path, schema, compression="zstd")

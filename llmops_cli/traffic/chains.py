@@ -4,10 +4,8 @@ The hashes are those of :mod:`blocks`: of each text, chained to what stands befo
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import repeat
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +14,11 @@ import pyarrow as pa
 from llmops_cli.calls import COLUMNS, HASH_BYTES
 from llmops_cli.traffic.prompts import Block
 from llmops_cli.traffic.table import block_tokens
+from llmops_cli.traffic.values import Each
 
 __all__ = ["Blocks", "prompt_columns", "prompts_of"]
 
 Bytes = npt.NDArray[np.uint8]
-
-_FEW = 4
-"""So many times fewer texts than lines, and each is chained once."""
 
 _TYPES = {column.name: column.type for column in COLUMNS}
 
@@ -48,7 +44,7 @@ class Blocks:
 
 def prompts_of(
     blocks: Sequence[tuple[bytes | int, Block]],
-    texts: Mapping[int, tuple[list[bytes], npt.NDArray[np.int64]]],
+    texts: Mapping[int, tuple[Each, npt.NDArray[np.int64]]],
     lines: int,
     key: bytes,
 ) -> Blocks:
@@ -61,7 +57,7 @@ def prompts_of(
         key: as ``key_of`` of :mod:`blocks`.
     """
     chain, hashes = _Chain(key), list[Bytes]()
-    before = _Known(np.zeros(lines, np.int64), [b""])
+    before = Each(np.zeros(lines, np.int64), [b""])
     sizes = np.empty((lines, len(blocks)), np.int64)
     for at, (made, block) in enumerate(blocks):
         kind = bytes([block[2]])
@@ -71,29 +67,14 @@ def prompts_of(
         else:
             said, sizes[:, at] = texts[made]
             before = chain.texts(before, kind, said)
-        hashes.append(before.of_lines())
+        hashes.append(_of_lines(before))
     together = np.stack(hashes, axis=1).tobytes() if hashes else b""
     return Blocks(together, sizes, [block for _, block in blocks])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Known:
-    # The distinct hashes at one place of all lines, and which of them each line has; without the
-    # latter each line has its own.
-    which: npt.NDArray[np.int64] | None
-    hashes: list[bytes]
-
-    def of_lines(self) -> Bytes:
-        found = np.frombuffer(b"".join(self.hashes), np.uint8).reshape(-1, HASH_BYTES)
-        return found if self.which is None else found[self.which]
-
-    def spread(self, values: list[Any]) -> Iterable[Any]:
-        """A value for each line out of one for each distinct hash."""
-        if self.which is None:
-            return values
-        if len(values) == 1:
-            return repeat(values[0], len(self.which))
-        return map(values.__getitem__, self.which.tolist())
+def _of_lines(hashes: Each) -> Bytes:
+    found = np.frombuffer(b"".join(hashes.texts), np.uint8).reshape(-1, HASH_BYTES)
+    return found if hashes.which is None else found[hashes.which]
 
 
 class _Chain:
@@ -102,23 +83,19 @@ class _Chain:
         self._start = blake2b(digest_size=HASH_BYTES, key=key)
         self._text = blake2b(b"t", digest_size=HASH_BYTES)
 
-    def onto(self, before: _Known, kind: bytes, digest: bytes) -> _Known:
+    def onto(self, before: Each, kind: bytes, digest: bytes) -> Each:
         """The same block behind each prompt."""
-        hashes = [self._opened(each, kind + digest).digest() for each in before.hashes]
-        return _Known(before.which, hashes)
+        hashes = [self._opened(each, kind + digest).digest() for each in before.texts]
+        return Each(before.which, hashes)
 
-    def texts(self, before: _Known, kind: bytes, texts: list[bytes]) -> _Known:
+    def texts(self, before: Each, kind: bytes, texts: Each) -> Each:
         """A text behind each prompt."""
-        opened = [self._opened(each, kind) for each in before.hashes]
+        opened = [self._opened(each, kind) for each in before.texts]
         if len(opened) == 1:
-            distinct = list(dict.fromkeys(texts))
-            if len(distinct) * _FEW < len(texts):
-                number = dict(zip(distinct, range(len(distinct)), strict=True))
-                which = np.fromiter(map(number.__getitem__, texts), np.int64, len(texts))
-                return _Known(which, self._each(repeat(opened[0], len(distinct)), distinct))
-        return _Known(None, self._each(before.spread(opened), texts))
+            return Each(texts.which, self._each(repeat(opened[0], len(texts.texts)), texts.texts))
+        return Each(None, self._each(before.spread(opened), texts.spread(texts.texts)))
 
-    def _each(self, opened: "Iterable[blake2b]", texts: list[bytes]) -> list[bytes]:
+    def _each(self, opened: "Iterable[blake2b]", texts: Iterable[bytes]) -> list[bytes]:
         found, text_copy = list[bytes](), self._text.copy
         add = found.append
         for begun, text in zip(opened, texts, strict=True):

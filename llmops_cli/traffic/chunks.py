@@ -1,7 +1,7 @@
 """Parts of files that can be read side by side; how they are cut never depends on how many do."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,15 +10,17 @@ from llmops_cli.traffic.frames import framed
 from llmops_cli.traffic.handed import Handed, hand
 from llmops_cli.traffic.json_lines import JsonLinesReader, Options
 from llmops_cli.traffic.mapped import mapped_rows
+from llmops_cli.traffic.narrow import narrowed
 from llmops_cli.traffic.otlp.protobuf import export_requests
 from llmops_cli.traffic.quarantine import BadRow
 from llmops_cli.traffic.sink import Batch, RowSink
 from llmops_cli.traffic.sources import Source
 from llmops_cli.traffic.streams import Slab, pieces
 
-__all__ = ["Chunk", "ChunkRead", "chunks", "hand_over", "read_in_pieces"]
+__all__ = ["Chunk", "ChunkRead", "chunks", "hand_over", "keep", "read_in_pieces"]
 
 CHUNK_BYTES = 16 << 20
+_PLACE = {"source_file", "source_line"}
 _PACKED = 4
 """How much longer a compressed log is than its file, at the least."""
 
@@ -95,10 +97,27 @@ def hand_over(folder: Path, chunk: Chunk) -> ChunkRead:
     """
     whole = ChunkRead(chunk)
     for piece in read_in_pieces(chunk):
+        _join(whole, piece)
         whole.batches += [hand(each, folder) for each in piece.batches if isinstance(each, Batch)]
-        whole.bad, whole.formats, whole.skipped = piece.bad, piece.formats, piece.skipped
-        whole.lines = piece.lines
     return whole
+
+
+def keep(chunk: Chunk) -> ChunkRead:
+    """As :func:`hand_over`, for this process itself: the batches stay in memory.
+
+    Raises:
+        LlmopsError: what the source refuses.
+    """
+    whole = ChunkRead(chunk)
+    for piece in read_in_pieces(chunk):
+        _join(whole, piece)
+        whole.batches += piece.batches
+    return whole
+
+
+def _join(whole: ChunkRead, piece: ChunkRead) -> None:
+    whole.bad, whole.formats, whole.skipped = piece.bad, piece.formats, piece.skipped
+    whole.lines = piece.lines
 
 
 def read_in_pieces(chunk: Chunk) -> Iterator[ChunkRead]:
@@ -107,6 +126,23 @@ def read_in_pieces(chunk: Chunk) -> Iterator[ChunkRead]:
     Raises:
         LlmopsError: what the source refuses.
     """
+    columns = chunk.options.columns
+    if columns is None:
+        yield from _pieces(chunk)
+        return
+    for piece in _pieces(chunk):
+        # A call without an id will be named by its place.
+        piece.batches = [_narrow(each, columns | _PLACE) for each in piece.batches]
+        yield piece
+
+
+def _narrow(batch: Batch | Handed, columns: Collection[str]) -> Batch | Handed:
+    if batch.kind != "calls":
+        return batch
+    return Batch("calls", narrowed(batch.table, columns))
+
+
+def _pieces(chunk: Chunk) -> Iterator[ChunkRead]:
     seen = 0
 
     def counted(reader: JsonLinesReader) -> Iterator[tuple[int, bytes | Slab]]:

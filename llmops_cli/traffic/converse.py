@@ -3,13 +3,15 @@
 Field meanings: Amazon Bedrock API reference, Converse.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from llmops_cli.calls import BlockKind, Marker
+from llmops_cli.traffic import resent
 from llmops_cli.traffic.blocks import Block, Part, marker_of, part_block, tool_block
+from llmops_cli.traffic.prompts import Runs
 from llmops_cli.traffic.quarantine import RowError
 
 __all__ = ["parts"]
@@ -27,12 +29,25 @@ _KINDS = {
 }
 
 
-def parts(messages: list[msgspec.Raw], system: bytes, tools: bytes) -> list[Part]:
-    """The prompt in prefix order: tools, system, messages; absent ones are empty."""
-    found: list[Part] = [(_tools, tools)] if tools else []
-    if system:
-        found.append((_system, system))
-    return found + [(_message, bytes(raw)) for raw in messages]
+def parts(
+    messages: msgspec.Raw, system: msgspec.Raw, tools: msgspec.Raw, field: str
+) -> Sequence[Part]:
+    """The prompt in prefix order: tools, system, messages; absent ones are empty.
+
+    Args:
+        messages: a list.
+        system: all of the system prompt.
+        tools: all of them.
+        field: where the body is in the line.
+
+    Raises:
+        msgspec.ValidationError: messages are no list.
+    """
+    return Runs(
+        resent.value(tools, _tools),
+        resent.value(system, _system),
+        resent.messages(messages, _message, f"{field}.messages"),
+    )
 
 
 def _tools(raw: bytes) -> tuple[Block, ...]:

@@ -1,14 +1,14 @@
 """Comma-separated values, row by row, each with the line of the file it begins on."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.quarantine import RowError
 from llmops_cli.traffic.sources import Source
 from llmops_cli.traffic.streams import LINE_LIMIT, TOO_LONG, lines
 
-__all__ = ["csv_rows"]
+__all__ = ["csv_rows", "misfit"]
 
 # Prompts and answers stand in fields and are longer than the parser's default allows.
 csv.field_size_limit(2**31 - 1)
@@ -46,6 +46,23 @@ def csv_rows(
         row = text.wrong or row
         if row:
             yield text.first, row
+
+
+def misfit(row: Sequence[object], width: int, kind: str) -> RowError | None:
+    """What is wrong with a row of another length than its header; None where nothing is.
+
+    A comma that should be quoted moves every later value into its neighbour's column. Empty
+    fields beyond the header have no name and mean nothing.
+
+    Args:
+        row: its fields.
+        width: of the header.
+        kind: begins the slugs, ``-short-row`` and ``-long-row``.
+    """
+    if len(row) == width or (len(row) > width and not any(row[width:])):
+        return None
+    slug = f"{kind}-short-row" if len(row) < width else f"{kind}-long-row"
+    return RowError(slug, f"{len(row)} fields where the header has {width}", "")
 
 
 class _Text:

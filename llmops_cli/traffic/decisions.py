@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.errors import LlmopsError
+from llmops_cli.traffic.csv_rows import misfit
 from llmops_cli.traffic.decision_columns import (
     LABEL_COLUMNS,
     OUTCOME_COLUMNS,
@@ -177,13 +178,13 @@ def _by_row(source: Source, names: Mapping[str, str], quarantine: Quarantine) ->
     where, lines, read = places(names_of, names, source.name), list[int](), list[list[Any]]()
     wrong = dict[int, RowError]()
     for number, row in found:
-        if len(row) < len(names_of):
-            message = f"{len(row)} fields where the header has {len(names_of)}"
-            wrong[len(read)] = RowError("decisions-short-row", message, "")
+        unfit = misfit(row, len(names_of), "decisions")
+        if unfit is not None:
+            wrong[len(read)] = unfit
             row = [*row, *[None] * (len(names_of) - len(row))]  # noqa: PLW2901 - the same row, padded
         lines.append(number)
         read.append(row)
-    # Fields beyond the header have no name and are left out.
+    # Empty fields beyond the header have no name and are left out.
     columns: list[Sequence[Any]] = [*zip(*read, strict=False)] or [()] * len(names_of)
     return _Table(source, where, lines, columns[: len(names_of)], wrong)
 

@@ -15,9 +15,9 @@ from llmops_cli.traffic.layouts import Layout, Use
 from llmops_cli.traffic.prompts import BYTES_PER_TOKEN
 from llmops_cli.traffic.quarantine import RowError
 from llmops_cli.traffic.templates import Template, Value
-from llmops_cli.traffic.values import Values, repeated
+from llmops_cli.traffic.values import Each, Values, repeated
 
-__all__ = ["Columns", "filled"]
+__all__ = ["Columns", "alike", "filled"]
 
 Columns = dict[str, pa.Array]
 Ints = npt.NDArray[np.int64]
@@ -46,10 +46,10 @@ def filled(
         The columns that they fill, with a value for every line, and which lines are simple.
     """
     lines = Values(marked, found, whole, np.ones(len(found.rows), np.bool_))
-    columns, texts = _constant(template, len(lines)), dict[int, tuple[list[bytes], Ints]]()
+    columns, texts = _constant(template, len(lines)), dict[int, tuple[Each, Ints]]()
     for at, value in enumerate(template.values):
         if value.use == Use.PROMPT:
-            said = lines.texts(at)
+            said = lines.said(at)
             texts[at] = said, lines.sizes(at, said)
         elif value.use != Use.COUNT:
             columns |= _column(lines, at, value)
@@ -62,6 +62,22 @@ def filled(
         _estimate(columns, blocks.sizes)
         columns |= prompt_columns(blocks, _input(columns, len(lines)))
     return columns, lines.simple
+
+
+def alike(template: Template, marked: Marked, found: Found, whole: bytes) -> frozenset[int]:
+    """The numbers of texts and of what nobody reads that are the same in all lines.
+
+    Args:
+        template: theirs.
+        marked: the slab that they are in.
+        found: where their values are.
+        whole: the bytes of the slab.
+    """
+    lines = Values(marked, found, whole, np.ones(len(found.rows), np.bool_))
+    plain = {Use.TEXT, Use.NOTHING}
+    return frozenset(
+        at for at, value in enumerate(template.values) if value.use in plain and lines.same(at)
+    )
 
 
 def _constant(template: Template, lines: int) -> Columns:

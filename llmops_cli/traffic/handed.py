@@ -84,4 +84,4 @@ def moved(table: pa.Table, lines: int) -> pa.Table:
     if not lines or _LINE not in table.schema.names:
         return table
     at = table.schema.get_field_index(_LINE)
-    return table.set_column(at, table.schema.field(at), pc.add(table[_LINE], lines))
+    return table.set_column(at, _LINE, pc.add(table[_LINE], pa.scalar(lines, pa.int64())))

@@ -37,6 +37,8 @@ class Options:
         keep_content: whether prompts are kept beside their hashes, and answers with them.
         spans: whether the spans table is wanted too.
         mapping: column of the calls table to field of the log, for a log of the team's own.
+        columns: those of the calls that are wanted, each in as few bytes as it needs (texts and
+            hashes that repeat are Arrow dictionaries); None is all of them, as declared.
     """
 
     format: str = "auto"
@@ -45,6 +47,7 @@ class Options:
     keep_content: bool = False
     spans: bool = False
     mapping: tuple[tuple[str, str], ...] = ()
+    columns: frozenset[str] | None = None
 
 
 class JsonLinesReader:

@@ -84,8 +84,10 @@ def _structured(raw: bytes) -> list[Part] | None:
     except msgspec.DecodeError:
         return _responses(raw)
     tools = [*(body.tools or ()), *(body.functions or ())]
-    before = anthropic_messages.Request(model="", messages=[], system=body.system, tools=tools)
-    return anthropic_messages.parts(before) + _messages(body.messages)
+    found = [(anthropic_messages.tool_blocks, bytes(tool)) for tool in tools]
+    if system := bytes(body.system):
+        found.append((anthropic_messages.system_blocks, system))
+    return found + _messages(body.messages)
 
 
 def _responses(raw: bytes) -> list[Part] | None:
@@ -93,11 +95,12 @@ def _responses(raw: bytes) -> list[Part] | None:
         body = msgspec.json.decode(raw, type=ResponsesBody)
     except msgspec.DecodeError:
         return None
-    request = openai_responses.Request(model="", instructions=body.instructions, tools=body.tools)
+    tools = msgspec.Raw(msgspec.json.encode(body.tools))
+    request = openai_responses.Request(model="", instructions=body.instructions, tools=tools)
     items = bytes(body.input)
     several = items[:1] == b"["
     messages = msgspec.json.decode(items, type=_RAWS) if several else [body.input]
-    return openai_responses.parts(request) + _messages(messages)
+    return [*openai_responses.parts(request), *_messages(messages)]
 
 
 def _messages(messages: list[msgspec.Raw]) -> list[Part]:
@@ -145,27 +148,15 @@ def _known_message(raw: bytes) -> tuple[Block, ...]:
         return _whole(raw)
     fields: dict[str, Any] = message
     if "role" not in fields and str(fields.get("type")) in _ITEMS:
-        return _cut(openai_responses.parts(_one_item(raw)))
+        return openai_responses.item_blocks(raw)
     if isinstance(fields.get("parts"), list):
         return _of_parts(fields)
     role = _ROLES.get(str(fields.get("role")), fields.get("role"))
     if str(role) not in openai_chat.ROLES or not {"content", "tool_calls"} & fields.keys():
         return _whole(raw)
     if _is_anthropic(fields.get("content")):
-        return _cut(anthropic_messages.parts(_one_message(raw)))
+        return anthropic_messages.message_blocks(raw)
     return openai_chat.message_blocks(msgspec.json.encode(_chat(fields | {"role": role})))
-
-
-def _cut(parts: list[Part]) -> tuple[Block, ...]:
-    return tuple(block for cutter, raw in parts for block in cutter(raw))
-
-
-def _one_item(raw: bytes) -> openai_responses.Request:
-    return openai_responses.Request(model="", input=msgspec.Raw(b"[%b]" % raw))
-
-
-def _one_message(raw: bytes) -> anthropic_messages.Request:
-    return anthropic_messages.Request(model="", messages=[msgspec.Raw(raw)])
 
 
 def _is_anthropic(content: object) -> bool:
@@ -184,7 +175,8 @@ def _of_parts(fields: dict[str, Any]) -> tuple[Block, ...]:
         for part in parts
     ]
     whole = msgspec.json.encode([{"role": role, "parts": typed}]).decode()
-    return _cut(whole_parts({gen_ai.GEN_AI_INPUT_MESSAGES: AnyValue(string_value=whole)}))
+    parts = whole_parts({gen_ai.GEN_AI_INPUT_MESSAGES: AnyValue(string_value=whole)})
+    return tuple(block for cutter, raw in parts for block in cutter(raw))
 
 
 def _chat(fields: dict[str, Any]) -> dict[str, Any]:

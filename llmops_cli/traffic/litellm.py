@@ -4,6 +4,7 @@ Field meanings: LiteLLM documentation, StandardLoggingPayload specification. A p
 cache hit made no call, so it is none here; messages that were redacted are no prompt.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -54,6 +55,7 @@ _OPERATIONS = {
     "atext_completion": "text_completion",
 }
 _REDACTED = b"redacted-by-litellm"
+_GIVEN = "model_parameters"
 
 
 class Requester(msgspec.Struct, gc=False):
@@ -83,7 +85,7 @@ class Failure(msgspec.Struct, gc=False):
 class ModelParameters(msgspec.Struct, gc=False):
     """``model_parameters``: of them what comes before the messages."""
 
-    tools: list[msgspec.Raw] | None = None
+    tools: msgspec.Raw = msgspec.Raw()
     system: msgspec.Raw = msgspec.Raw()
     instructions: msgspec.Raw = msgspec.Raw()
 
@@ -262,8 +264,7 @@ _SHORT = 200
 """No redacted prompt is longer; a longer one may speak of LiteLLM."""
 
 
-def _parts(line: Line) -> list[Part]:
-    raw = bytes(line.messages)
+def _parts(line: Line) -> Sequence[Part]:
     given = line.model_parameters or ModelParameters()
     if line.call_type in {"responses", "aresponses"}:
         return openai_responses.parts(
@@ -272,15 +273,18 @@ def _parts(line: Line) -> list[Part]:
                 input=line.messages,
                 instructions=given.instructions,
                 tools=given.tools,
-            )
+            ),
+            _GIVEN,
         )
-    if raw[:1] == b'"':
-        return []
-    messages = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    if bytes(line.messages)[:1] == b'"':
+        return ()
     if line.call_type == "anthropic_messages":
         return anthropic_messages.parts(
             anthropic_messages.Request(
-                model="", messages=messages, system=given.system, tools=given.tools
-            )
+                model="", messages=line.messages, system=given.system, tools=given.tools
+            ),
+            _GIVEN,
         )
-    return openai_chat.parts(openai_chat.Request(model="", messages=messages, tools=given.tools))
+    return openai_chat.parts(
+        openai_chat.Request(model="", messages=line.messages, tools=given.tools), _GIVEN
+    )

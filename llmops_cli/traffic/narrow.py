@@ -5,6 +5,7 @@
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at import, unseen by type checkers
 
@@ -17,6 +18,7 @@ _OWN = {"call_id", "trace_id", "span_id", "conversation_id", "user_id"}
 """Texts that few calls share: as codes they would be longer."""
 _REPEATED = {each.name for each in COLUMNS if pa.types.is_string(each.type)} - _OWN
 _HASHES = pa.list_(pa.binary(HASH_BYTES))
+_CODED_HASHES = pa.list_(pa.dictionary(pa.int32(), pa.binary(HASH_BYTES)))
 _CODES = pa.dictionary(pa.int32(), pa.string())
 _SMALL = 1 << 27
 """Whole numbers up to here take half the bytes; a dozen of them still add up to no more than 32
@@ -26,23 +28,47 @@ bits hold."""
 def narrowed(table: pa.Table, columns: Collection[str]) -> pa.Table:
     """Some columns of a calls table, each in as few bytes as it needs.
 
-    Texts that repeat are codes, hashes have no lengths, whole numbers may have 32 bits; what is
-    the same in all rows takes next to nothing.
+    Texts and hashes that repeat are codes, whole numbers may have 32 bits; what is the same in
+    all rows takes next to nothing. Narrow columns stay as they are.
 
     Raises:
         LlmopsError: ``calls-bad-column`` for a block hash that is none.
     """
     found = table.select([name for name in table.schema.names if name in columns])
     for at, name in enumerate(found.schema.names):
-        if name in _REPEATED:
-            found = found.set_column(at, name, _coded(found[name]))
-        elif name == "block_hashes":
-            found = found.set_column(at, name, fixed_width(found[name], _HASHES))
-        elif found[name].type == pa.int64():
-            found = found.set_column(at, name, _whole(found[name]))
-        elif found[name].type == pa.float64() and found[name].null_count == len(found):
+        column = found[name]
+        if name == "block_hashes" and column.type != _CODED_HASHES:
+            found = found.set_column(at, name, _coded_hashes(column))
+        elif column.type == pa.string() and name in _REPEATED:
+            found = found.set_column(at, name, _coded(column))
+        elif column.type == pa.int64():
+            found = found.set_column(at, name, _whole(column))
+        elif column.type == pa.float64() and column.null_count == len(found):
             found = found.set_column(at, name, _nothing(pa.float64(), len(found)))
     return found
+
+
+def _coded_hashes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    lists = fixed_width(column, _HASHES)
+    return pa.chunked_array(
+        [
+            pa.ListArray.from_arrays(
+                _from_zero(each),
+                each.flatten().dictionary_encode(null_encoding="encode"),
+                mask=each.is_null() if each.null_count else None,
+            )
+            for each in lists.chunks
+        ],
+        _CODED_HASHES,
+    )
+
+
+def _from_zero(lists: pa.ListArray) -> pa.Array:
+    """Where each list begins among the values of all."""
+    counts = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    offsets = np.zeros(len(lists) + 1, np.int32)
+    np.cumsum(counts, out=offsets[1:])
+    return pa.array(offsets)
 
 
 def _coded(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - an array, chunked or not
@@ -65,6 +91,8 @@ def _whole(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - an array, chunked 
     if column.null_count == len(column):
         return _nothing(pa.int32(), len(column))
     ends = pc.min_max(column).as_py()
+    if ends["min"] == ends["max"] == 0 and not column.null_count:
+        return pa.Array.from_buffers(pa.int32(), len(column), [None, zeros(len(column))])
     fits = ends["min"] >= -_SMALL and ends["max"] <= _SMALL
     return column.cast(pa.int32()) if fits else column
 

@@ -4,6 +4,7 @@ Field meanings: OpenAI API reference, Batch. Bodies are those of chat completion
 completions or embeddings; ``custom_id`` joins a request to its result.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -109,20 +110,20 @@ def rows(line: Line) -> tuple[Found]:
     return ((shared | columns | {"service_tier": "batch"}, []),)
 
 
-def _request(url: str, raw: bytes) -> tuple[dict[str, Any], list[Part]]:
+def _request(url: str, raw: bytes) -> tuple[dict[str, Any], Sequence[Part]]:
     if not raw:
         raise RowError("calls-missing-field", "'body' is missing", _ASKED)
     if url.endswith("/chat/completions"):
         asked = decoded(raw, openai_chat.Request, _ASKED)
-        parts = openai_chat.parts(asked)
+        parts = openai_chat.parts(asked, _ASKED)
     elif url.endswith("/responses"):
         asked = decoded(raw, openai_responses.Request, _ASKED)
-        parts = openai_responses.parts(asked)
+        parts = openai_responses.parts(asked, _ASKED)
     else:
         asked = decoded(raw, Completion, _ASKED)
         prompt = bytes(asked.prompt)
         # A list would be several prompts in one request.
-        parts: list[Part] = [(_text, prompt)] if prompt[:1] == b'"' else []
+        parts = [(_text, prompt)] if prompt[:1] == b'"' else []
     return {"request_model": asked.model, "user_id": asked.user}, parts
 
 
@@ -160,7 +161,7 @@ def _answered(raw: bytes) -> dict[str, Any] | None:
         response = decoded(raw, openai_responses.Response, _ANSWERED)
         return openai_responses.columns(openai_responses.Line(request=request, response=response))
     if body.object in {"chat.completion", "text_completion"}:
-        asked = openai_chat.Request(model, [])
+        asked = openai_chat.Request(model, msgspec.Raw())
         reply = decoded(raw, openai_chat.Response, _ANSWERED)
         found = openai_chat.columns(openai_chat.Line(request=asked, response=reply))
         plain = body.object == "text_completion"

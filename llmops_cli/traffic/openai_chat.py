@@ -5,11 +5,13 @@ cached_tokens and, since GPT-5.6, cache_write_tokens. A streamed response may ha
 as its chunks, or as their text; the last chunk that counts counts everything.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from llmops_cli.calls import BlockKind, Marker
+from llmops_cli.traffic import resent
 from llmops_cli.traffic.blocks import (
     Block,
     Part,
@@ -19,6 +21,7 @@ from llmops_cli.traffic.blocks import (
     tool_use_block,
 )
 from llmops_cli.traffic.envelope import Envelope, Failure, Tokens, enveloped, microseconds
+from llmops_cli.traffic.prompts import Runs
 from llmops_cli.traffic.quarantine import RowError
 from llmops_cli.traffic.rows import Found
 from llmops_cli.traffic.streamed import events
@@ -53,6 +56,7 @@ ROLES: dict[str, BlockKind] = {
     "tool": BlockKind.TOOL_RESULT,
     "function": BlockKind.TOOL_RESULT,
 }
+_object = msgspec.json.Decoder(dict[str, Any]).decode
 _KINDS: dict[str, BlockKind] = {
     "image_url": BlockKind.MEDIA,
     "input_audio": BlockKind.MEDIA,
@@ -71,8 +75,8 @@ class Request(msgspec.Struct):
     """The request body; messages stay raw until they are known to be new."""
 
     model: str
-    messages: list[msgspec.Raw]
-    tools: list[msgspec.Raw] | None = None
+    messages: msgspec.Raw
+    tools: msgspec.Raw = msgspec.Raw()
     user: str | None = None
 
 
@@ -141,12 +145,22 @@ def rows(line: Line) -> tuple[Found]:
     return ((enveloped(columns(line), line), parts(line.request)),)
 
 
-def parts(request: Request | None) -> list[Part]:
-    """The prompt in prefix order: tools, then messages, system ones among them."""
+def parts(request: Request | None, field: str = "request") -> Sequence[Part]:
+    """The prompt in prefix order: tools, then messages, system ones among them.
+
+    Args:
+        request: the body.
+        field: where it is in the line.
+
+    Raises:
+        msgspec.ValidationError: tools or messages are no list.
+    """
     if request is None:
-        return []
-    found: list[Part] = [(tool_definition, bytes(raw)) for raw in request.tools or ()]
-    return found + [(message_blocks, bytes(raw)) for raw in request.messages]
+        return ()
+    return Runs(
+        resent.items(request.tools, tool_definition, f"{field}.tools"),
+        resent.messages(request.messages, message_blocks, f"{field}.messages"),
+    )
 
 
 def columns(line: Line) -> dict[str, Any]:
@@ -225,7 +239,7 @@ def counted(
 
 def tool_definition(raw: bytes) -> tuple[Block, ...]:
     """One tool definition."""
-    return (tool_block(msgspec.json.decode(raw, type=dict[str, Any]), Marker.NONE),)
+    return (tool_block(_object(raw), Marker.NONE),)
 
 
 def message_blocks(raw: bytes) -> tuple[Block, ...]:
@@ -234,7 +248,7 @@ def message_blocks(raw: bytes) -> tuple[Block, ...]:
     Raises:
         RowError: ``calls-bad-content``.
     """
-    message = msgspec.json.decode(raw, type=dict[str, Any])
+    message = _object(raw)
     role = ROLES.get(str(message.get("role")))
     if role is None:
         raise RowError("calls-bad-content", "a message has no known role", "request.messages.role")

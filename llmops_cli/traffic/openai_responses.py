@@ -5,11 +5,13 @@ begins on the provider's side, so such a call has no blocks: half a prompt is no
 A streamed response may have been logged as its events; the last one holds the whole body.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from llmops_cli.calls import BlockKind, Marker
+from llmops_cli.traffic import resent
 from llmops_cli.traffic.blocks import (
     Block,
     Part,
@@ -27,11 +29,22 @@ from llmops_cli.traffic.openai_chat import (
     served,
     tool_definition,
 )
+from llmops_cli.traffic.prompts import Runs
 from llmops_cli.traffic.quarantine import RowError
 from llmops_cli.traffic.rows import Found
 from llmops_cli.traffic.streamed import events
 
-__all__ = ["NAME", "STAGED", "Line", "Request", "Response", "columns", "parts", "rows"]
+__all__ = [
+    "NAME",
+    "STAGED",
+    "Line",
+    "Request",
+    "Response",
+    "columns",
+    "item_blocks",
+    "parts",
+    "rows",
+]
 
 NAME = "openai-responses"
 STAGED = False
@@ -51,7 +64,7 @@ class Request(msgspec.Struct):
     model: str
     input: msgspec.Raw = msgspec.Raw()
     instructions: msgspec.Raw = msgspec.Raw()
-    tools: list[msgspec.Raw] | None = None
+    tools: msgspec.Raw = msgspec.Raw()
     previous_response_id: str | None = None
     user: str | None = None
 
@@ -109,17 +122,29 @@ def rows(line: Line) -> tuple[Found]:
     return ((enveloped(columns(line), line), parts(line.request)),)
 
 
-def parts(request: Request | None) -> list[Part]:
-    """The prompt in prefix order: tools, instructions, input items."""
-    if request is None or request.previous_response_id:
-        return []
-    found: list[Part] = [(tool_definition, bytes(raw)) for raw in request.tools or ()]
-    if instructions := bytes(request.instructions):
-        found.append((_instructions, instructions))
-    if raw := bytes(request.input):
-        items = msgspec.json.decode(raw, type=list[msgspec.Raw]) if raw[:1] == b"[" else [raw]
-        found += [(_item, bytes(item)) for item in items]
-    return found
+def parts(request: Request | None, field: str = "request") -> Sequence[Part]:
+    """The prompt in prefix order: tools, instructions, input items.
+
+    Args:
+        request: the body.
+        field: where it is in the line.
+
+    Raises:
+        msgspec.ValidationError: tools are no list.
+    """
+    if request is None:
+        return ()
+    tools = resent.items(request.tools, tool_definition, f"{field}.tools")
+    if request.previous_response_id:
+        return ()
+    given = bytes(request.input)[:1]
+    return Runs(
+        tools,
+        resent.value(request.instructions, _instructions),
+        resent.messages(request.input, item_blocks, f"{field}.input")
+        if given == b"["
+        else resent.value(request.input, item_blocks),
+    )
 
 
 def columns(line: Line) -> dict[str, Any]:
@@ -156,7 +181,12 @@ def _instructions(raw: bytes) -> tuple[Block, ...]:
     return content_blocks(msgspec.json.decode(raw), BlockKind.SYSTEM, {})
 
 
-def _item(raw: bytes) -> tuple[Block, ...]:
+def item_blocks(raw: bytes) -> tuple[Block, ...]:
+    """One input item, or all of the input where that is text.
+
+    Raises:
+        RowError: ``calls-bad-content``.
+    """
     item = msgspec.json.decode(raw)
     if isinstance(item, str):
         return content_blocks(item, BlockKind.USER, {})

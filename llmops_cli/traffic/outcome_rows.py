@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from llmops_cli.errors import LlmopsError
-from llmops_cli.traffic.csv_rows import csv_rows
+from llmops_cli.traffic.csv_rows import csv_rows, misfit
 from llmops_cli.traffic.quarantine import BadRow, Quarantine, RowError
 from llmops_cli.traffic.refusals import bad_row
 from llmops_cli.traffic.sources import Source
@@ -62,14 +62,13 @@ def _of_csv(source: Source, quarantine: Quarantine, most: int) -> Iterator[Chunk
         good: list[list[str]] = []
         numbers: list[int] = []
         for line, row in some:
-            if isinstance(row, RowError):
-                quarantine.add(BadRow(source.name, line, row.field, row.slug, row.message))
-            elif len(row) < len(header):
-                quarantine.add(_short(source, line, len(row), len(header)))
-            else:
+            wrong = row if isinstance(row, RowError) else misfit(row, len(header), "outcomes")
+            if wrong is not None:
+                quarantine.add(BadRow(source.name, line, wrong.field, wrong.slug, wrong.message))
+            elif not isinstance(row, RowError):
                 good.append(row)
                 numbers.append(line)
-        columns = zip(*good, strict=False)  # fields beyond the header have no name
+        columns = zip(*good, strict=False)  # empty fields beyond the header have no name
         yield Chunk(numbers, dict(zip(header, map(list, columns), strict=False)))
 
 
@@ -95,11 +94,6 @@ def _distinct(names: Sequence[str], source: Source) -> list[str]:
             field=twice,
         )
     return list(names)
-
-
-def _short(source: Source, line: int, fields: int, wanted: int) -> BadRow:
-    message = f"{fields} fields where the header has {wanted}"
-    return BadRow(source.name, line, "", "outcomes-short-row", message)
 
 
 def _of_json(source: Source, quarantine: Quarantine, most: int) -> Iterator[Chunk]:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.coerced import UNREADABLE
@@ -30,6 +29,8 @@ def parquet_rows(
     Raises:
         LlmopsError: ``traffic-not-parquet``, ``traffic-empty``, ``mapping-missing-field``.
     """
+    import pyarrow.parquet as pq  # noqa: PLC0415 - other formats are read without
+
     number = 0
     try:
         with open_bytes(source) as stream:

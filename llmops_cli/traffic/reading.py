@@ -17,14 +17,15 @@ from llmops_cli.calls import arrow_schema
 from llmops_cli.engine import stream
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic.assembly import assemble
-from llmops_cli.traffic.chunks import Chunk, ChunkRead, chunks, hand_over, read_in_pieces
+from llmops_cli.traffic.chunks import Chunk, ChunkRead, chunks, hand_over, keep, read_in_pieces
 from llmops_cli.traffic.handed import Handed, moved
 from llmops_cli.traffic.json_lines import JsonLinesReader, Options
+from llmops_cli.traffic.narrow import narrowed
 from llmops_cli.traffic.quarantine import Quarantine
 from llmops_cli.traffic.sink import Batch
 from llmops_cli.traffic.sources import Source, resolve
 from llmops_cli.traffic.spool import Spool
-from llmops_cli.traffic.workers import without_pandas
+from llmops_cli.traffic.workers import ready_to_read
 
 __all__ = ["Reading", "given_sources", "no_calls"]
 
@@ -83,13 +84,27 @@ class Reading:
             for table in self._chunks(staged):
                 rows += table.num_rows
                 if table.num_rows:
-                    yield _finished(table, content=self.options.keep_content)
+                    yield self._finished(table)
             for table in self._assembled(staged):
                 rows += table.num_rows
                 if table.num_rows:
-                    yield _finished(table, content=self.options.keep_content)
+                    yield self._finished(table)
         if required and rows == 0 and not self.spans:
             raise no_calls(self.quarantine, self.sources)
+
+    def none(self) -> pa.Table:
+        """A table without a call, as those that come."""
+        return self._finished(arrow_schema().empty_table())
+
+    def _finished(self, table: pa.Table) -> pa.Table:
+        table = _named(table)
+        names = arrow_schema().names
+        if self.options.keep_content:
+            names = [*names, "content"]
+            if "content" not in table.schema.names:
+                table = table.append_column("content", pa.nulls(table.num_rows, pa.string()))
+        wanted = self.options.columns
+        return table.select(names) if wanted is None else narrowed(table, wanted & set(names))
 
     def _assembled(self, staged: Spool) -> Iterator[pa.Table]:
         return assemble(staged, self.options.hash_key, self.joins, self._spool)
@@ -106,13 +121,15 @@ class Reading:
             yield from self._taken(found, staged)
 
     def _side_by_side(self, parts: list[Chunk], folder: Path) -> Generator[ChunkRead, None, None]:
+        # Calls of a few narrow columns may wait in memory; all there is of them may not.
+        narrow = self.options.columns is not None
         return stream(
             partial(hand_over, folder),
             parts,
             jobs=self._jobs,
             here=_here,
-            along=True,
-            prepare=without_pandas,
+            along=keep if narrow else partial(hand_over, folder),
+            prepare=ready_to_read,
         )
 
     def _taken(self, found: Iterable[ChunkRead], staged: Spool) -> Iterator[pa.Table]:
@@ -154,18 +171,14 @@ def _put_away(batch: Batch | Handed, lines: int, staged: Spool) -> None:
         staged.add(moved(batch.table, lines))
 
 
-def _finished(table: pa.Table, *, content: bool) -> pa.Table:
-    names = [*arrow_schema().names, "content"] if content else arrow_schema().names
-    missing = table["call_id"].null_count
-    if missing:
-        place = pc.binary_join_element_wise(
-            table["source_file"], table["source_line"].cast(pa.string()), ":"
-        )
-        at = table.schema.get_field_index("call_id")
-        table = table.set_column(at, "call_id", pc.coalesce(table["call_id"], place))
-    if content and "content" not in table.schema.names:
-        table = table.append_column("content", pa.nulls(table.num_rows, pa.string()))
-    return table.select(names)
+def _named(table: pa.Table) -> pa.Table:
+    """A table whose calls without an id have their place as one."""
+    if "call_id" not in table.schema.names or not table["call_id"].null_count:
+        return table
+    file, line = (table[name].cast(pa.string()) for name in ("source_file", "source_line"))
+    place = pc.binary_join_element_wise(file, line, ":")
+    at = table.schema.get_field_index("call_id")
+    return table.set_column(at, "call_id", pc.coalesce(table["call_id"], place))
 
 
 def given_sources(paths: Iterable[str | Path], options: Options) -> tuple[Source, ...]:

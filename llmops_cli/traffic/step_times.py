@@ -61,6 +61,10 @@ def read_step_times(lines: Iterable[str], *, source: str) -> "Measured":
 
 def _row(row: Mapping[str, str], source: str, line: int) -> list[float]:
     found: list[float] = []
+    # DictReader keeps fields beyond the header under None: a comma inside a number moves the rest.
+    if any(row.get(None, ())):  # pyright: ignore[reportArgumentType, reportCallIssue]
+        message = "it has more fields than the header"
+        raise LlmopsError("steps-bad-row", message, file=source, line=line)
     for name in COLUMNS:
         try:
             number = float(row[name])

@@ -4,7 +4,7 @@ What each of the values that may differ becomes is not written down here. The ro
 it reads the line once more with a mark in place of each value, and the marks show where they go.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from types import ModuleType
@@ -71,14 +71,21 @@ class Template:
         return {v.place.path: at for at, v in enumerate(self.values) if v.use == Use.COUNT}
 
 
-def template(layout: Layout, raw: bytes) -> Template | None:
-    """The template of a line; None where others like it are to be read one by one."""
+def template(layout: Layout, raw: bytes, same: Collection[int] = ()) -> Template | None:
+    """The template of a line; None where others like it are to be read one by one.
+
+    Args:
+        layout: of the format.
+        raw: the line.
+        same: numbers of values that do not differ although they may.
+    """
     try:
         line = _decode(layout, raw)
         found = places(raw)
         if found is None or not line.fits() or _holds_marks(raw):
             return None
         values = [Value(place, use) for place in found if (use := layout.use(place))]
+        values = [value for at, value in enumerate(values) if at not in same]
         if len(values) > _MOST_VALUES:
             return None
         shape = Shape(raw, [value.place for value in values])

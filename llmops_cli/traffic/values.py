@@ -4,9 +4,11 @@ Whatever JSON would not let stand there, or a row reader might understand in ano
 line not simple.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from itertools import repeat
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -15,11 +17,13 @@ import pyarrow as pa
 
 from llmops_cli.traffic.alike import Found, Marked, stands
 
-__all__ = ["Values", "repeated"]
+__all__ = ["Each", "Values", "repeated"]
 
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
+
+_Value = TypeVar("_Value")
 
 _DIGITS = 8
 _ZEROS = np.uint64(0x3030303030303030)
@@ -31,6 +35,31 @@ _PAIRS = (
     (np.uint64(0x0000FFFF0000FFFF), np.uint64(42949672960001), np.uint64(32)),
 )
 """Steps that add up eight digits in one word: pairs, then fours, then all."""
+
+_SAMPLE = 256
+_FEW = 4
+"""So many times fewer texts than lines, and each is looked at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Each:
+    """A text for each line.
+
+    Attributes:
+        which: the number of each line's among the distinct ones; None where each has its own.
+        texts: those.
+    """
+
+    which: Ints | None
+    texts: list[bytes]
+
+    def spread(self, values: list[_Value]) -> Iterable[_Value]:
+        """A value for each line out of one for each text."""
+        if self.which is None:
+            return values
+        if len(values) == 1:
+            return repeat(values[0], len(self.which))
+        return map(values.__getitem__, self.which.tolist())
 
 
 @dataclass(slots=True, eq=False)
@@ -67,10 +96,25 @@ class Values:
             found[line] = self._resolved(found[line], line)
         return found
 
-    def sizes(self, at: int, texts: list[bytes]) -> Ints:
-        """How long the texts of one value are, as :meth:`texts` gave them."""
+    def said(self, at: int) -> Each:
+        """As :meth:`texts`, the same ones only once where they are few."""
+        step = max(len(self) // _SAMPLE, 1)
+        begins, ends = self.found.begins[at, ::step], self.found.ends[at, ::step]
+        some = {
+            self.whole[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
+        }
+        if len(some) * _FEW > len(begins):
+            return Each(None, self.texts(at))
+        found = self.strings(at).dictionary_encode()
+        return Each(
+            found.indices.to_numpy(), [text.encode() for text in found.dictionary.to_pylist()]
+        )
+
+    def sizes(self, at: int, texts: Each) -> Ints:
+        """How long the texts of one value are, as :meth:`said` gave them."""
         if self._escaped(at):
-            return np.fromiter(map(len, texts), np.int64, len(texts))
+            sizes = np.fromiter(map(len, texts.texts), np.int64, len(texts.texts))
+            return sizes if texts.which is None else sizes[texts.which]
         return self.found.ends[at] - self.found.begins[at]
 
     def strings(self, at: int) -> pa.Array:
@@ -80,18 +124,25 @@ class Values:
         begins, ends = self.found.begins[at], self.found.ends[at]
         sizes = ends - begins
         self.simple &= sizes > 0
-        first = self.whole[begins[0] : ends[0]]
-        equal = bool((sizes == len(first)).all())
-        if equal and stands(self.marked, ends, first).all():
+        if self.same(at):
+            first = self.whole[begins[0] : ends[0]]
             return repeated(first.decode(), pa.string(), len(self))
         offsets = np.zeros(len(self) + 1, np.int32)
         np.cumsum(sizes, out=offsets[1:])
-        if equal and len(first):
-            data = self.marked.texts(begins, len(first))
+        if sizes[0] and bool((sizes == sizes[0]).all()):
+            data = self.marked.texts(begins, int(sizes[0]))
         else:
             places = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], sizes)
             data = self.marked.data[places]
         return pa.StringArray.from_buffers(len(self), pa.py_buffer(offsets), pa.py_buffer(data))
+
+    def same(self, at: int) -> bool:
+        """Whether a value is spelled alike in all lines."""
+        begins, ends = self.found.begins[at], self.found.ends[at]
+        first = self.whole[begins[0] : ends[0]]
+        return bool((ends - begins == len(first)).all()) and bool(
+            stands(self.marked, ends, first).all()
+        )
 
     def check(self, at: int, *, is_text: bool) -> None:
         """See that a value which nobody reads is one."""

@@ -3,7 +3,8 @@
 A visit is one block of one call. The floor is a typed msgspec decode of the same file: the
 fields a replay needs, content left raw. The rival is ``cacheeconomics analyze``, on the head of
 the same log, where it is installed; it is no dependency of ours. Processor time, so that other
-work on the machine does not count: of two processes, that of the busier one.
+work on the machine does not count: of two processes, that of the busier one. It all runs as where
+the package is installed: bytecode is kept, and a worker loads no more than the command's does.
 """
 
 import argparse
@@ -23,17 +24,19 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from bench_ingest import WORDS, write_log
+from bench_judge import installed
 
 from llmops_cli.cache.bounds import lower_bounds
+from llmops_cli.cache.columns import texts
 from llmops_cli.cache.kernel import replay, replay_plan, whole
 from llmops_cli.cache.model import POLICIES, CacheParameters
 from llmops_cli.cache.policies import plan
 from llmops_cli.cache.prompt_blocks import PromptCollector
 from llmops_cli.cache.providers import under_rules
 from llmops_cli.cache.rules import load_rules, provider_names, provider_rules
-from llmops_cli.cache.trace import NEEDED, CacheTrace, compile_trace, texts
+from llmops_cli.cache.trace import NEEDED, CacheTrace, compile_trace
 from llmops_cli.cache.visits import order_visits
-from llmops_cli.engine.memory import return_memory
+from llmops_cli.engine.memory import return_memory, return_unused
 from llmops_cli.traffic import Options, read_traffic
 
 FOLDER = Path(".bench")
@@ -136,6 +139,7 @@ def compiled(path: Path, jobs: int = 1) -> CacheTrace:
 def end_to_end(path: Path, jobs: int = 1) -> None:
     """Read, compile, and replay the logged markers."""
     trace = compiled(path, jobs)
+    return_unused()  # as the command does before it replays
     logged = plan(trace, "as-logged", load_rules())
     replay(whole(trace, {"as-logged": logged}))
 
@@ -238,7 +242,6 @@ def main() -> None:
         print(idle, megabytes_held())
         return
     wanted = given.mb
-    FOLDER.mkdir(exist_ok=True)
     logs = {
         FOLDER / f"agent-{wanted:g}mb.jsonl": (write_log, wanted),
         FOLDER / f"thin-{wanted / 2:g}mb.jsonl": (write_thin, wanted / 2),
@@ -251,4 +254,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Workers load the file that was started: like the command's, ours has nothing in it.
+    FOLDER.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", "import bench_cache; bench_cache.main()", *sys.argv[1:]]
+    surroundings = installed(FOLDER) | {"PYTHONPATH": str(Path(__file__).parent)}
+    sys.exit(subprocess.run(command, check=False, env=surroundings).returncode)

@@ -10,7 +10,7 @@ import pytest
 
 from llmops_cli import cache_estimate
 from llmops_cli.cache import CacheParameters
-from llmops_cli.cache import estimate as estimate_module
+from llmops_cli.cache import replays as replays_module
 from llmops_cli.calls import BlockKind, CallsTable
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.prices import PriceBook, Rates
@@ -175,15 +175,15 @@ def test_one_conversation_decides_nothing(log: Build) -> None:
 def test_workers_change_nothing(log: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = [{**call, "isolation_domain": f"w{n % 7}"} for n, call in enumerate(conversations(14))]
     monkeypatch.setattr("llmops_cli.cache.kernel._PART_BLOCKS", 40)
-    monkeypatch.setattr("llmops_cli.cache.estimate._SHARED_BLOCKS", 40)
+    monkeypatch.setattr("llmops_cli.cache.replays._SHARED_BLOCKS", 40)
     jobs: list[int] = []
-    real = estimate_module.map_merge
+    real = replays_module.map_merge
 
     def counted(kernel: object, parts: list[object], *rest: object, **given: object) -> object:
         jobs.append(len(parts))
         return real(kernel, parts, *rest, **given)
 
-    monkeypatch.setattr(estimate_module, "map_merge", counted)
+    monkeypatch.setattr(replays_module, "map_merge", counted)
     alone = cache_estimate(log(*calls))
     assert cache_estimate(log(*calls), jobs=2) == alone
     assert jobs == [1, 7]

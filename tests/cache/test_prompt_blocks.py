@@ -1,5 +1,6 @@
 """Prompts in small numbers: the same distinctions as the hashes, however the log is cut."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmops_cli.cache import CacheParameters, PromptCollector, cache_estimate
-from llmops_cli.cache.prompt_blocks import PromptBlocks, by_first_appearance
+from llmops_cli.cache.prefix_numbers import by_first_appearance
+from llmops_cli.cache.prompt_blocks import PromptBlocks
 from llmops_cli.calls import arrow_schema, from_arrow
 from llmops_cli.errors import LlmopsError
 from llmops_cli.traffic import Reading
+from llmops_cli.traffic.narrow import narrowed
 
 # Two halves of few values each: many hashes share one half and not the other.
 HASHES = st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")).map(
@@ -65,6 +68,40 @@ def test_prefixes_are_told_apart_by_all_bits_however_the_tables_are_cut(
         assert found.markers.tolist() == [at % 3 for each in prompts for at in range(len(each))]
 
 
+@settings(max_examples=20, deadline=None)
+@given(PROMPTS, st.data())
+def test_hashes_that_come_as_codes_are_told_apart_as_those_that_do_not(
+    prompts: list[list[bytes]], data: st.DataObject
+) -> None:
+    table = log(prompts)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(prompts)), max_size=3)))
+    cuts = [0, *cuts, len(prompts)]
+    plain, coded, cut_later = PromptCollector(), PromptCollector(), PromptCollector()
+    whole = narrowed(table, table.schema.names)
+    for begin, end in pairwise(cuts):
+        part = table.slice(begin, end - begin)
+        plain.take(part)
+        coded.take(narrowed(part, part.schema.names))
+        # Codes of a longer table: some are not in this one, and they do not come in order.
+        cut_later.take(whole.slice(begin, end - begin))
+    expected = plain.finish()
+    for found in (coded.finish(), cut_later.finish(), PromptBlocks.of(from_arrow(whole))):
+        assert found.prefix.tolist() == expected.prefix.tolist()
+        assert found.offsets.tolist() == expected.offsets.tolist()
+        assert found.kinds.tolist() == expected.kinds.tolist()
+
+
+@pytest.mark.parametrize("longest", [0, 255, 256, 65_536, 2**31 - 1])
+def test_tokens_stay_what_they_are_in_few_bytes(longest: int) -> None:
+    table, collector = log([[b"a" * 16] * 2, [b"b" * 16]]), PromptCollector()
+    at = table.schema.get_field_index("block_tokens")
+    tokens = pa.array([[1, longest], [3]], table.schema.field(at).type)
+    table = table.set_column(at, "block_tokens", tokens)
+    collector.take(table.slice(0, 1))
+    collector.take(table.slice(1))
+    assert collector.finish().tokens.tolist() == [1, longest, 3]
+
+
 @settings(max_examples=100, deadline=None)
 @given(PROMPTS, st.data())
 def test_some_rows_in_another_order_are_numbered_anew(
@@ -79,10 +116,10 @@ def test_some_rows_in_another_order_are_numbered_anew(
 @given(st.lists(st.integers(0, 30)))
 def test_numbers_by_first_appearance_are_those_of_pandas(values: list[int]) -> None:
     codes = np.array(values, np.int64)
-    found, first = by_first_appearance(codes)
+    found, new = by_first_appearance(codes)
     expected, names = pd.factorize(codes)
     assert found.tolist() == expected.tolist()
-    assert codes[first].tolist() == names.tolist()
+    assert codes[new].tolist() == names.tolist()
 
 
 def test_a_contradiction_is_told_by_its_row_in_the_whole_log() -> None:

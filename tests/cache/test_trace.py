@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from llmops_cli.cache.trace import CacheTrace, first_true, microseconds, numbers
+from llmops_cli.cache.columns import microseconds, numbers
+from llmops_cli.cache.trace import CacheTrace, first_true
 from llmops_cli.calls import CallsTable
 
 Build = Callable[..., CallsTable]

@@ -139,7 +139,7 @@ def test_no_workers_is_a_usage_error(jobs: int) -> None:
 
 @pytest.mark.parametrize("jobs", [2, 3])
 def test_this_process_takes_parts_while_it_would_wait(kernels: ModuleType, jobs: int) -> None:
-    found = list(stream(kernels.whose, range(40), jobs=jobs, along=True))
+    found = list(stream(kernels.whose, range(40), jobs=jobs, along=kernels.whose))
     assert [part for part, _ in found] == list(range(40))
     processes = {process for _, process in found}
     # Workers take their time to start; this process does not wait for them.
@@ -148,13 +148,13 @@ def test_this_process_takes_parts_while_it_would_wait(kernels: ModuleType, jobs:
 
 
 def test_this_process_does_not_wait_for_workers_that_still_start(kernels: ModuleType) -> None:
-    results = stream(kernels.whose, range(40), jobs=2, along=True)
+    results = stream(kernels.whose, range(40), jobs=2, along=kernels.whose)
     assert [next(results) for _ in range(3)] == [(part, os.getpid()) for part in range(3)]
     results.close()
 
 
 def test_what_this_process_came_upon_is_raised_when_its_turn_comes(kernels: ModuleType) -> None:
-    results = stream(kernels.divided, [1, 2, 4, 5, 0, 8], jobs=2, along=True)
+    results = stream(kernels.divided, [1, 2, 4, 5, 0, 8], jobs=2, along=kernels.divided)
     assert [next(results) for _ in range(4)] == [1, 0.5, 0.25, 0.2]
     with pytest.raises(ZeroDivisionError):
         next(results)
@@ -164,7 +164,9 @@ def test_parts_of_a_killed_worker_are_done_again_beside_this_process(
     kernels: ModuleType, tmp_path: Path
 ) -> None:
     parts = [(number, str(tmp_path / "killed"), os.getpid()) for number in range(30)]
-    found = list(stream(kernels.killed_once_elsewhere, parts, jobs=2, along=True))
+    found = list(
+        stream(kernels.killed_once_elsewhere, parts, jobs=2, along=kernels.killed_once_elsewhere)
+    )
     assert found == [[number] for number in range(30)]
     assert (tmp_path / "killed").exists()
 
@@ -173,6 +175,8 @@ def test_every_worker_is_prepared_and_this_process_is_not(
     kernels: ModuleType, tmp_path: Path
 ) -> None:
     parts = [str(tmp_path)] * 12
-    found = list(stream(kernels.prepared, parts, jobs=3, along=True, prepare=kernels.prepare))
+    found = list(
+        stream(kernels.prepared, parts, jobs=3, along=kernels.prepared, prepare=kernels.prepare)
+    )
     assert {process for process, _ in found} != {os.getpid()}
     assert all(ready is (process != os.getpid()) for process, ready in found)

@@ -285,7 +285,7 @@ def test_the_size_of_what_is_read_ahead_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     whole = require_same(tmp_path / "a.jsonl", log(*map(thin, range(50))) + log(thin(50))[:-1])
-    monkeypatch.setattr(streams, "_BUFFER", size)
+    monkeypatch.setattr(streams, "_SLAB", size)
     parts = Outcome(tmp_path / "a.jsonl")
     assert whole.calls is not None
     assert whole.calls.equals(parts.calls)

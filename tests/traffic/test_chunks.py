@@ -16,7 +16,7 @@ import pytest
 
 from llmops_cli.calls import from_arrow
 from llmops_cli.errors import LlmopsError
-from llmops_cli.traffic import Options, Reading, chunks
+from llmops_cli.traffic import Options, Reading, chunks, read_traffic
 from llmops_cli.traffic.chunks import Chunk, ChunkRead, hand_over, read_in_pieces
 from llmops_cli.traffic.handed import Handed
 from llmops_cli.traffic.sources import Source
@@ -78,6 +78,20 @@ def test_lines_are_numbered_as_an_editor_numbers_them(
         assert lines[line - 1].startswith("{")
 
 
+def test_a_few_columns_say_the_same_whoever_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = mixed_log(tmp_path / "a.jsonl")
+    whole = Outcome([path], 1).calls
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", path.stat().st_size // 20)
+    options, columns = Options(max_bad_rows=10_000), ("call_id", "request_model", "block_hashes")
+    for jobs in (1, 2):
+        found = read_traffic([path], options, jobs=jobs, columns=columns).calls
+        assert sorted(found.columns) == sorted(columns)
+        for name in columns:
+            assert found[name].tolist() == whole[name].tolist(), name
+
+
 @pytest.mark.parametrize("limit", [0, 3])
 @pytest.mark.parametrize("size", [300, 5_000, 1 << 30])
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -85,11 +99,11 @@ def test_too_many_bad_rows_stop_at_the_same_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, jobs: int, limit: int
 ) -> None:
     path = mixed_log(tmp_path / "a.jsonl")
+    first = [row.line for row in Outcome([path], 1).told[0]][: limit + 1]  # in one piece
     monkeypatch.setattr(chunks, "CHUNK_BYTES", size)
     reading = Reading([path], Options(max_bad_rows=limit), jobs=jobs)
     with pytest.raises(LlmopsError) as refusal:
         list(reading.tables())
-    first = [row.line for row in Outcome([path], 1).told[0]][: limit + 1]
     assert [row.line for row in reading.quarantine.rows] == first
     assert refusal.value.line == first[0]
 

@@ -98,6 +98,13 @@ def test_bad_rows_are_named_by_line_and_field(tmp_path: Path) -> None:
     assert "maybe" not in found.bad_rows[0].message
 
 
+def test_a_comma_that_is_not_quoted_moves_no_value_into_another_column(tmp_path: Path) -> None:
+    text = "task,judge,gold\na,1,1\nb, or not b,1,0\nc,0,0,,\n"
+    found = read_decisions([write(tmp_path, "d.csv", text)])
+    assert found.frame["task"].tolist() == ["a", "c"]
+    assert [(row.line, row.slug) for row in found.bad_rows] == [(3, "decisions-long-row")]
+
+
 def test_too_many_bad_rows_stop_the_reading(tmp_path: Path) -> None:
     path = write(tmp_path, "d.csv", "judge,gold\n" + "1,x\n" * 5)
     error = refusal(path, max_bad_rows=3)

@@ -86,6 +86,8 @@ def test_one_piece_is_the_same_table() -> None:
         ([1, None, (1 << 27) + 1], pa.int64()),
         ([-(1 << 40), 5], pa.int64()),
         ([None, None], pa.int32()),
+        ([0, 0], pa.int32()),
+        ([0, None], pa.int32()),
     ],
 )
 def test_whole_numbers_take_half_the_bytes_only_where_all_of_them_are_small(

@@ -172,6 +172,7 @@ BAD = [
     ("r9,x,c,1,0.1,-1,1,0.1,1", "outcomes-bad-latency", "small|latency"),
     ("r9,x,c,1,0.1,inf,1,0.1,1", "outcomes-bad-latency", "small|latency"),
     ("r9,x,c,1,0.1", "outcomes-short-row", ""),
+    ("r9,x, and y,c,1,0.1,1,1,0.1,1", "outcomes-long-row", ""),
     ("r1,x,c,1,0.1,1,1,0.1,1", "outcomes-duplicate", "id"),
 ]
 

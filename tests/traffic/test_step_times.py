@@ -50,6 +50,7 @@ def test_steps_are_read_whatever_the_order_of_columns(
         ("1,1,100,fast", "ms"),
         ("1,1,100", "ms"),
         ("1,,100,8", "tokens"),
+        ("1,1,1,024,8", ""),
     ],
 )
 def test_a_step_that_cannot_be_is_refused_by_line_and_field(row: str, field: str) -> None:

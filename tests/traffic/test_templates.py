@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ from llmops_cli.traffic import (
     by_column,
     openai_chat,
     openai_responses,
+    streams,
 )
+from llmops_cli.traffic.layouts import Layout
+from llmops_cli.traffic.templates import Template, template
 
 Json = dict[str, Any]
 TYPICAL: dict[str, list[Json]] = json.loads(
@@ -172,8 +175,9 @@ def test_lines_that_are_alike_are_read_without_a_row_each(tmp_path: Path, name: 
     data = log(*(numbered(name, number) for number in range(300)))
     found = require_same(tmp_path / "a.jsonl", data)
     assert found.told[1] == {name: 300}
-    # The first line tells the format; the template asks for a row twice, and may leave a line.
-    assert found.rows <= 4
+    # The first line tells the format; a template asks for a row twice, and so does a narrower
+    # one; a line may be left.
+    assert found.rows <= 6
 
 
 @pytest.mark.parametrize("name", THIN)
@@ -291,14 +295,43 @@ RAW_CHANGES: list[tuple[bytes, bytes]] = [
 
 
 @pytest.mark.parametrize(("old", "new"), RAW_CHANGES)
-@pytest.mark.parametrize("times", [1, 40])
+@pytest.mark.parametrize(("times", "slab"), [(1, 1 << 21), (40, 1 << 21), (12, 2_000)])
 def test_bytes_that_differ_are_read_alike(
-    tmp_path: Path, old: bytes, new: bytes, times: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    old: bytes,
+    new: bytes,
+    times: int,
+    slab: int,
 ) -> None:
+    monkeypatch.setattr(streams, "_SLAB", slab)
+    monkeypatch.setattr(by_column, "_MANY", 2)
+    monkeypatch.setattr(by_column, "_ALIKE", 2)
     plain = log(THIN["anthropic-messages"])
     assert old in plain
     odd = plain.replace(old, new, 1) if old != b"}\n" else plain.removesuffix(old) + new
     require_same(tmp_path / "a.jsonl", plain * 20 + odd * times + plain * 5)
+
+
+def test_what_all_lines_say_is_part_of_their_template_until_one_says_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = list[int]()
+
+    def counted(layout: Layout, raw: bytes, same: Collection[int] = ()) -> Template | None:
+        shared.append(len(same))
+        return template(layout, raw, same)
+
+    monkeypatch.setattr(streams, "_SLAB", 30_000)
+    monkeypatch.setattr(by_column, "_MANY", 20)
+    monkeypatch.setattr(by_column, "template", counted)
+    lines = [numbered("anthropic-messages", number) for number in range(400)]
+    for line in lines[200:]:
+        line["request"]["model"] = "claude-opus-4-6"
+    found = require_same(tmp_path / "a.jsonl", log(*lines))
+    # Workspace, two models, why it ended and the answer; the same with the other model.
+    assert shared == [0, 5, 5]
+    assert found.rows < 12
 
 
 PLAIN_VALUES = ["", "é \n", "user", "chat.completion", "message", None, 0, -1, 2.5, 10**12, [], {}]

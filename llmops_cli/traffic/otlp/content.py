@@ -21,9 +21,9 @@ from llmops_cli.traffic.blocks import (
     tool_result_block,
     tool_use_block,
 )
+from llmops_cli.traffic.growing import GrowingLists
 from llmops_cli.traffic.openai_chat import message_blocks
 from llmops_cli.traffic.otlp.flattened import maybe_json, unflattened
-from llmops_cli.traffic.otlp.growing import GrowingLists
 from llmops_cli.traffic.otlp.messages import AnyValue, KeyValue
 from llmops_cli.traffic.otlp.values import plain, plain_map, raw_json
 from llmops_cli.traffic.prompts import NO_RUN, Run, Runs
@@ -221,7 +221,7 @@ def _cut_messages(text: str, cutter: Cutter) -> tuple[int, tuple[Block, ...]] | 
     return len(messages), tuple(blocks)
 
 
-_lists = GrowingLists(_split, cut=_cut_messages)
+_lists = GrowingLists("[,]", _split, cut=_cut_messages)
 
 
 def _other_message(raw: bytes) -> tuple[Block, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from llmops_cli.traffic.csv_rows import csv_rows
+from llmops_cli.traffic.csv_rows import csv_rows, misfit
 from llmops_cli.traffic.quarantine import RowError
 from llmops_cli.traffic.sources import Source
 
@@ -26,11 +26,9 @@ def rows(
             yield number, row
         elif header is None:
             header = [name.strip() for name in row]
-        elif len(row) < len(header):
-            message = f"{len(row)} fields where the header has {len(header)}"
-            yield number, RowError("trace-short-row", message, "")
         else:
-            yield number, dict(zip(header, row, strict=False))
+            unfit = misfit(row, len(header), "trace")
+            yield number, unfit or dict(zip(header, row, strict=False))
 
 
 def count(row: Columns, name: str) -> int:

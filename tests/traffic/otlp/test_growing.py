@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmops_cli.traffic.growing import GrowingLists
 from llmops_cli.traffic.otlp import content
 from llmops_cli.traffic.otlp.content import Pieces, whole_parts
-from llmops_cli.traffic.otlp.growing import GrowingLists
 from llmops_cli.traffic.otlp.messages import AnyValue
 from llmops_cli.traffic.prompt_reader import PromptReader
 from llmops_cli.traffic.prompts import Block, Part, Run, Runs
@@ -96,10 +96,10 @@ def test_what_was_cut_all_at_once_still_has_its_parts(log: list[tuple[str, str]]
             assert parts(text, of) == parts(text, None)
 
 
-def anew(most: int) -> GrowingLists:
+def anew(most: int) -> GrowingLists[str]:
     """The lists of the package with nothing in them."""
     lists = content._lists  # noqa: SLF001
-    return GrowingLists(lists._split, most, lists._cut)  # noqa: SLF001
+    return GrowingLists("[,]", lists._split, most, lists._cut)  # noqa: SLF001
 
 
 def parts(text: str, of: str | None) -> object:
@@ -113,7 +113,7 @@ def parts(text: str, of: str | None) -> object:
 
 @given(logs(), st.sampled_from([40, 16_000_000]))
 def test_tools_that_come_again_are_the_same_parts(log: list[tuple[str, str]], most: int) -> None:
-    lists = GrowingLists(_items, most)
+    lists = GrowingLists("[,]", _items, most)
     for _, text in log:
         assert tried(lists.same, text) == tried(lambda said, cut: Run(_items(said, cut)), text)
 
@@ -140,7 +140,7 @@ def test_a_list_that_grows_is_split_once() -> None:
         split.append(text)
         return _items(text, cutter)
 
-    lists = GrowingLists(counted)
+    lists = GrowingLists("[,]", counted)
     for end in range(1, 9):
         for of in ("one", "other"):  # side by side, as in one export
             text = json.dumps([of, *range(end)])
@@ -151,7 +151,7 @@ def test_a_list_that_grows_is_split_once() -> None:
 
 
 def test_a_number_that_goes_on_is_no_list_that_grows() -> None:
-    lists = GrowingLists(_items)
+    lists = GrowingLists("[,]", _items)
     found = [[raw for _, raw in lists.grown(text, _cut, "c")] for text in ("[1]", "[12]", "[12,3]")]
     assert found == [[b"1"], [b"12"], [b"12", b"3"]]
 
@@ -163,7 +163,7 @@ def test_a_conversation_is_cut_message_by_message_as_it_grows() -> None:
         cuts.append(raw)
         return ((raw.rjust(16), len(raw), 2, 0),)
 
-    lists, reader = GrowingLists(_items), PromptReader()
+    lists, reader = GrowingLists("[,]", _items), PromptReader()
     for end in range(1, 30):
         texts = json.dumps([str(item) for item in range(end)])
         prompt = reader.read(Runs(lists.grown(texts, cut, "c")))
@@ -172,7 +172,7 @@ def test_a_conversation_is_cut_message_by_message_as_it_grows() -> None:
 
 
 def test_messages_that_are_new_are_cut_all_at_once() -> None:
-    lists = GrowingLists(content._lists._split, cut=content._lists._cut)  # noqa: SLF001
+    lists = GrowingLists("[,]", content._lists._split, cut=content._lists._cut)  # noqa: SLF001
     said = [
         {"role": "user", "parts": [{"type": "text", "content": f"{number}"}]} for number in range(4)
     ]

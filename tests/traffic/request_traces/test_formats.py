@@ -219,6 +219,7 @@ def test_two_block_sizes_in_one_file(tmp_path: Path) -> None:
         (AZURE.replace(",10\n", ",ten\n"), "trace-bad-length"),
         (AZURE.replace(",10\n", ",1.5\n"), "trace-bad-length"),
         (AZURE.replace(",10\n", "\n"), "trace-short-row"),
+        (AZURE.replace(",10\n", ",10,7\n"), "trace-long-row"),
         (AZURE.replace("2023-11-16 18:17:03.9799600", "soon"), "calls-bad-time"),
         (BURSTGPT.replace("472", ""), "trace-bad-length"),
         (BURSTGPT.replace("\n5,", "\nnan,"), "trace-bad-time"),
