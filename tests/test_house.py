@@ -20,7 +20,7 @@ VERBS = [name for name in llmops_cli.__all__ if not name.startswith("_")]
 def commands() -> list[str]:
     """The names ``llmops --help`` offers, groups spelled out."""
     listing = (
-        "import json, typer.main; from llmops_cli.cli.app import app;"
+        "import json, typer.main; from llmops_cli.cli.root import app;"
         "root = typer.main.get_command(app);"
         "print(json.dumps([name for name in root.commands]))"
     )

@@ -128,10 +128,11 @@ def _scalar(value: object) -> Scalar:
 
 def config_schema() -> dict[str, object]:
     """The JSON Schema of llmops.yaml, from the options the commands declare."""
-    from llmops_cli.cli.app import app, known_keys
+    from llmops_cli.cli.known_settings import known_keys
+    from llmops_cli.cli.root import app
 
     schema = _object("llmops.yaml: settings by name, for one command under its name.")
-    for dotted, parameter in known_keys(typer.Context(typer.main.get_command(app))).items():
+    for dotted, parameter in known_keys(typer.main.get_group(app).commands).items():
         *groups, name = dotted.split(".")
         level = schema
         for group in groups:

@@ -1,7 +1,8 @@
 """``llmops judge-eval``: may this routing judge be trusted with the traffic?
 
-``llmops judge-eval plan`` is the command ``judge-plan`` by another name, and so for every other
-command that begins with ``judge-``; a log of that name is ``./plan``.
+``llmops judge-eval plan`` is the command ``judge-plan`` by another name, whatever options stand
+before the word, and so for every other command that begins with ``judge-``; a log of that name is
+``./plan``.
 """
 
 import gc
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from llmops_cli.cli import judge_plan
 from llmops_cli.cli.logs import bad_row_findings, say_bad_rows
 from llmops_cli.cli.options import Shared, command
 from llmops_cli.cli.show import finish
@@ -34,10 +34,27 @@ class JudgeEval(TyperCommand):
     ) -> Any:
         """As the parser's, for the command that is meant."""
         siblings: Mapping[str, Any] = parent.command.commands if parent is not None else {}
-        other = siblings.get(f"judge-{args[0]}") if args else None
-        if other is not None and other is not self:
-            return other.make_context(f"judge-{args[0]}", args[1:], parent=parent, **extra)
+        names = {word: f"judge-{word}" for word in args if f"judge-{word}" in siblings}
+        others = {word: siblings[name] for word, name in names.items() if name != info_name}
+        at = _first_argument(args, (self, *others.values())) if others else len(args)
+        if at < len(args) and args[at] in others:
+            rest = [*args[:at], *args[at + 1 :]]
+            return others[args[at]].make_context(names[args[at]], rest, parent=parent, **extra)
         return super().make_context(info_name, args, parent=parent, **extra)
+
+
+def _first_argument(args: Sequence[str], commands: Sequence[Any]) -> int:
+    """Where the first word stands that is neither an option nor the value of one."""
+    options: list[Any] = [item for each in commands for item in each.params]
+    valued = {name for item in options if not getattr(item, "is_flag", True) for name in item.opts}
+    before = ""
+    for at, word in enumerate(args):
+        if word == "--":  # what follows are files, whatever they are called
+            break
+        if before not in valued and (word == "-" or not word.startswith("-")):
+            return at
+        before = "" if before in valued else word
+    return len(args)
 
 
 def _column(name: str, what: str) -> typer.models.OptionInfo:
@@ -252,7 +269,7 @@ def _pair(text: str) -> tuple[float, float] | None:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the command line, and the planning of its labels."""
+    """Add the command to the command line."""
     command(
         app,
         "judge-eval",
@@ -264,4 +281,3 @@ def register(app: typer.Typer) -> None:
         ),
     )(judge_eval)
     app.registered_commands[-1].cls = JudgeEval
-    judge_plan.register(app)

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from llmops_cli.cli.apart import check_apart
 from llmops_cli.errors import ExitCode, LlmopsError
 
 __all__ = [
@@ -154,6 +155,9 @@ class Group:
 GROUPS: dict[str, Group] = {}
 """Groups by the name of the parameter that asks for them, in the order of the help."""
 
+_FIRST = ("shared", "logs")
+"""What many commands have leads in all of them, whatever module happens to be loaded first."""
+
 
 def command(
     app: typer.Typer, name: str, *, examples: Sequence[str] = ()
@@ -166,10 +170,11 @@ def command(
     def register(function: Callable[..., None]) -> Callable[..., None]:
         parameters = inspect.signature(function).parameters
         own = [parameter for parameter in parameters.values() if parameter.name not in GROUPS]
-        groups = {asked: group for asked, group in GROUPS.items() if asked in parameters}
+        groups = {asked: GROUPS[asked] for asked in (*_FIRST, *GROUPS) if asked in parameters}
 
         @wraps(function)
         def run(**values: Any) -> None:
+            check_apart(values)
             for asked, group in groups.items():
                 values[asked] = group.parse({key: values.pop(key) for key in group.options})
             function(**values)
@@ -227,9 +232,8 @@ def parse_destinations(values: Sequence[str], *, quiet: bool = False) -> tuple[D
     Text goes to stdout as well when every given format has a path, unless ``quiet``.
 
     Raises:
-        LlmopsError: ``format-unknown``, ``format-twice`` (two formats on stdout),
-            ``output-twice`` (two formats in one file) and ``output-unwritable``, all with the
-            usage exit code.
+        LlmopsError: ``format-unknown``, ``format-twice`` (two formats on stdout) and
+            ``output-unwritable``, all with the usage exit code.
     """
     destinations = [_destination(value) for value in values]
     to_stdout = [item for item in destinations if item.path is None]
@@ -238,14 +242,6 @@ def parse_destinations(values: Sequence[str], *, quiet: bool = False) -> tuple[D
             "format-twice",
             "only one format can go to stdout",
             hint="write the others to files: -f json=report.json",
-            exit_code=ExitCode.USAGE,
-        )
-    paths = [item.path.resolve() for item in destinations if item.path is not None]
-    if len(set(paths)) < len(paths):
-        raise LlmopsError(
-            "output-twice",
-            "two formats are to be written to the same file",
-            hint="give each format a path of its own",
             exit_code=ExitCode.USAGE,
         )
     if not to_stdout and not quiet:
@@ -280,15 +276,10 @@ def check_writable(path: Path) -> None:
     Raises:
         LlmopsError: ``output-unwritable``.
     """
-    folder = path.parent
-    reason = ""
-    if path.is_dir():
-        reason = "it is a folder"
-    elif not folder.is_dir():
-        reason = f"the folder {folder} does not exist"
-    elif not os.access(path if path.exists() and not path.is_file() else folder, os.W_OK):
-        # A file is replaced by a new one, so it is the folder that must be writable.
-        reason = "permission denied"
+    try:
+        reason = _obstacle(path)
+    except OSError as error:  # a name that is too long
+        reason = (error.strerror or type(error).__name__).lower()
     if reason:
         raise LlmopsError(
             "output-unwritable",
@@ -296,3 +287,16 @@ def check_writable(path: Path) -> None:
             hint="choose another path; nothing was computed or written",
             exit_code=ExitCode.USAGE,
         )
+
+
+def _obstacle(path: Path) -> str:
+    """Why a path cannot be written; empty if it can."""
+    folder = path.parent
+    if path.is_dir():
+        return "it is a folder"
+    if not folder.is_dir():
+        return f"the folder {folder} does not exist"
+    # A file is replaced by a new one, so it is the folder that must be writable.
+    if not os.access(path if path.exists() and not path.is_file() else folder, os.W_OK):
+        return "permission denied"
+    return ""

@@ -8,7 +8,7 @@ command line still go through it.
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["spare_converters"]
+__all__ = ["spare_converters", "spared"]
 
 
 def spare_converters(command: Any) -> None:
@@ -22,11 +22,16 @@ def spare_converters(command: Any) -> None:
 
     def get_params(context: Any) -> list[Any]:
         # The parser's own --help is among them, and is made only when they are asked for.
-        return [_spared(parameter) for parameter in listed(context)]
+        return spared(listed(context))
 
     command.get_params = get_params
     for inner in getattr(command, "commands", {}).values():
         spare_converters(inner)
+
+
+def spared(parameters: list[Any]) -> list[Any]:
+    """The same parameters, that convert only what needs it."""
+    return [_spared(parameter) for parameter in parameters]
 
 
 def _spared(parameter: Any) -> Any:

@@ -5,18 +5,20 @@ held against a threshold, or against the break-even r* = n01 / (n01 + n10) of th
 """
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from llmops_cli.judge.label_plan import plan_labels
-from llmops_cli.judge.label_strata import PlanParameters, Stratum
 from llmops_cli.judge.model import AGAINST, JudgeParameters
 from llmops_cli.judge.report import Question, evaluate
 from llmops_cli.report import Finding, Report
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from llmops_cli.judge.label_plan import plan_labels
+    from llmops_cli.judge.label_strata import PlanParameters, Stratum
 
 __all__ = [
     "AGAINST",
@@ -26,6 +28,20 @@ __all__ = [
     "judge_eval",
     "plan_labels",
 ]
+
+_PLANNING = {
+    "PlanParameters": "label_strata",
+    "Stratum": "label_strata",
+    "plan_labels": "label_plan",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what plans labels when it is first asked for: to evaluate a judge takes none of it."""
+    if name in _PLANNING:
+        return getattr(import_module(f"{__name__}.{_PLANNING[name]}"), name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
 
 
 def judge_eval(

@@ -18,20 +18,16 @@ from llmops_cli.stats.balanced_agreement import (
     gwet_interval,
     matthews_correlation,
 )
+from llmops_cli.stats.bootstrap import percentiles
 from llmops_cli.stats.informedness import informedness
 from llmops_cli.stats.intervals import Interval
-from llmops_cli.stats.krippendorff import (
-    krippendorff_alpha,
-    krippendorff_interval,
-    krippendorff_of_two,
-)
+from llmops_cli.stats.krippendorff import krippendorff_interval_of_two, krippendorff_of_two
 from llmops_cli.stats.ordinal_agreement import (
     mean_cost,
     quadratic_weights,
     weighted_kappa,
     weighted_kappa_interval,
 )
-from llmops_cli.stats.table_bootstrap import bootstrap_clustered_table, bootstrap_table
 
 __all__ = ["agreement", "cost_error", "kappa", "macro_f1"]
 
@@ -165,19 +161,11 @@ def _interval(
     clusters = given.cluster_tables
     if clusters is None and exact is not None:
         return exact(table, level), "large-sample"
-    if clusters is None:
-        return (
-            bootstrap_table(table, statistic, level=level, resamples=_RESAMPLES, seed=seed),
-            f"bootstrap, {_RESAMPLES:,} resamples",
-        )
-    if len(clusters) < _FEW:
+    if clusters is not None and len(clusters) < _FEW:
         return None, "one cluster: no interval"
-    return (
-        bootstrap_clustered_table(
-            clusters, statistic, level=level, resamples=_RESAMPLES, seed=seed
-        ),
-        f"cluster bootstrap, {_RESAMPLES:,} resamples",
-    )
+    interval = percentiles(statistic(given.resampled(_RESAMPLES, seed)), level)
+    what = "bootstrap" if clusters is None else "cluster bootstrap"
+    return interval, f"{what}, {_RESAMPLES:,} resamples"
 
 
 def _alpha(given: Cases, parameters: JudgeParameters) -> Measure:
@@ -186,28 +174,32 @@ def _alpha(given: Cases, parameters: JudgeParameters) -> Measure:
         names = "krippendorff_alpha", f"Krippendorff's alpha, {scale}"
         of_two = functools.partial(krippendorff_of_two, scale=scale)
         return _measure(names, given, parameters, of_two, None)
-    ratings = np.stack([given.judge, given.gold]).astype(np.float64)
-    ratings[ratings == given.missing] = np.nan
-    ratings = ratings[:, given.answered]
     name, label = "krippendorff_alpha", f"Krippendorff's alpha, {scale}"
-    value = krippendorff_alpha(ratings, scale) if ratings.size else float("nan")
-    interval = None
-    clusters = None if given.clusters is None else _own(given)
-    units = ratings.shape[1] if clusters is None else len(np.unique(clusters))
-    if np.isfinite(value) and units >= _FEW:
-        interval = krippendorff_interval(
-            ratings, scale, clusters=clusters,
+    n, table = int(given.answered.sum()), given.pairs
+    # Classes that nobody uses are none of the scale.
+    used = np.flatnonzero(table.sum(axis=0) + table.sum(axis=1))
+    table = table[np.ix_(used, used)]
+    value = float(krippendorff_of_two(table[None], scale)[0]) if n else float("nan")
+    over, interval = "decisions" if given.clusters is None else "clusters", None
+    tables, counts = _units(given, table, used)
+    if np.isfinite(value) and (len(tables) if counts is None else n) >= _FEW:
+        interval = krippendorff_interval_of_two(
+            tables, scale, counts=counts,
             level=parameters.level, resamples=_RESAMPLES, seed=parameters.seed,
         )  # fmt: skip
     return estimate(
         name, label, value, interval,
-        level=parameters.level, n=ratings.shape[1], unit="",
-        method=f"bootstrap over {'clusters' if clusters is not None else 'decisions'}, "
-        f"{_RESAMPLES:,} resamples",
+        level=parameters.level, n=n, unit="",
+        method=f"bootstrap over {over}, {_RESAMPLES:,} resamples",
     )  # fmt: skip
 
 
-def _own(given: Cases) -> npt.NDArray[np.int64] | None:
-    if given.clusters is None:
-        return None
-    return np.unique(given.clusters[given.answered], return_inverse=True)[1].astype(np.int64)
+def _units(
+    given: Cases, table: Floats, used: npt.NDArray[np.intp]
+) -> tuple[Floats, npt.NDArray[np.int64] | None]:
+    """Tables of what is resampled, and how often each comes: clusters, or else single decisions."""
+    if given.cluster_tables is not None:
+        return given.cluster_tables[:, used[:, None], used].astype(np.float64), None
+    cells = table.ravel().astype(np.int64)
+    single = np.eye(cells.size).reshape(-1, *table.shape)
+    return single[cells > 0], cells[cells > 0]

@@ -4,9 +4,11 @@ Scores become verdicts by a cut, two verdicts on a swapped pair become one, and 
 outcome is the truth where nothing else says it.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +16,13 @@ import numpy.typing as npt
 
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.judge.model import JudgeParameters
-from llmops_cli.stats.bootstrap import cluster_sums
+from llmops_cli.stats.bootstrap import cluster_sums, renumbered
+from llmops_cli.stats.table_bootstrap import drawn_cluster_tables, drawn_tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cases", "best_tier", "cases", "numbered", "renumbered"]
+__all__ = ["Cases", "best_tier", "cases", "numbered"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -115,7 +118,7 @@ class Cases:
         with np.errstate(divide="ignore"):
             return 1 / chance
 
-    @property
+    @cached_property
     def pairs(self) -> Floats:
         """``(k, k)`` counts of verdict by truth, weighted where propensities are logged.
 
@@ -126,6 +129,35 @@ class Cases:
         codes = self.judge[rows] * k + self.gold[rows]
         counts = np.bincount(codes, weights, minlength=k * k).reshape(k, k).astype(np.float64)
         return counts if weights is None else counts * (len(codes) / max(counts.sum(), 1e-300))
+
+    def resampled(self, resamples: int, seed: int) -> Floats:
+        """``(R, k, k)`` tables of verdict by truth over resampled rows or clusters, drawn once."""
+        asked = resamples, seed
+        if asked not in self._drawn:
+            self._drawn[asked] = (
+                drawn_tables(self.table[:-1], resamples=resamples, seed=seed)
+                if self.cluster_tables is None
+                else drawn_cluster_tables(self.cluster_tables, resamples=resamples, seed=seed)
+            )
+        return self._drawn[asked]
+
+    @cached_property
+    def _drawn(self) -> dict[tuple[int, int], Floats]:
+        return {}
+
+    def counts(self, hits: npt.NDArray[np.bool_], rows: npt.NDArray[np.bool_]) -> Floats:
+        """``(G, 2)`` hits and number of some rows by cluster; every row its own without.
+
+        Args:
+            hits: ``(n,)`` which of all rows are.
+            rows: ``(n,)`` which rows are chosen.
+        """
+        if self.clusters is None:
+            return np.column_stack([hits[rows], np.ones(int(rows.sum()))]).astype(np.float64)
+        sizes = np.bincount(self.clusters[rows])
+        found = np.bincount(self.clusters[rows & hits], minlength=len(sizes))
+        present = sizes > 0
+        return np.column_stack([found[present], sizes[present]]).astype(np.float64)
 
     def sums(self, values: Floats, rows: npt.NDArray[np.bool_] | None = None) -> Floats:
         """``(G, 2)`` sum and number of some rows' values by cluster; every row its own without.
@@ -157,19 +189,11 @@ class Cases:
         return float(total / n)
 
 
-def renumbered(codes: Ints) -> Ints:
-    """The same groups, numbered 0, 1, … in the order of their codes."""
-    present = np.zeros(int(codes.max()) + 1 if len(codes) else 0, np.bool_)
-    present[codes] = True
-    return (np.cumsum(present) - 1)[codes]
-
-
 def numbered(names: npt.NDArray[np.object_]) -> tuple[list[Any], Ints]:
     """Distinct names in the order of their first row, and the number of each row's name."""
-    rows = names.tolist()
-    distinct = list(dict.fromkeys(rows))
-    known = {name: code for code, name in enumerate(distinct)}
-    return distinct, np.fromiter(map(known.__getitem__, rows), np.int64, len(rows))
+    known: defaultdict[Any, int] = defaultdict(count().__next__)
+    codes = np.fromiter(map(known.__getitem__, names.tolist()), np.int64, len(names))
+    return list(known), codes
 
 
 def cases(
@@ -262,9 +286,11 @@ def _codes(column: npt.NDArray[Any] | None, rows: int, missing: int) -> Ints:
 def _clusters(columns: Mapping[str, npt.NDArray[Any]]) -> Ints | None:
     if "cluster" not in columns:
         return None
-    names, codes = numbered(columns["cluster"].astype(object))
+    names, codes = numbered(columns["cluster"].astype(object, copy=False))
     # A row without a cluster is one of its own.
     nameless = [at for at, name in enumerate(names) if name is None or name != name or name == ""]  # noqa: PLR0124 - NaN
+    if not nameless:
+        return codes
     alone = np.isin(codes, nameless)
     codes[alone] = len(names) + np.arange(int(alone.sum()))
     return renumbered(codes)

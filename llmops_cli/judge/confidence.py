@@ -1,4 +1,4 @@
-"""Does the judge know when it is right: calibration, answering only when sure, abstentions."""
+"""Does the judge know when it is right: calibration, and answering only when sure."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from llmops_cli.judge.cases import Cases
 from llmops_cli.judge.clustered import ratio_interval
 from llmops_cli.judge.model import JudgeParameters
-from llmops_cli.judge.reliability import estimate, share
+from llmops_cli.judge.reliability import estimate
 from llmops_cli.report import Column, Measure, Series, Table
 from llmops_cli.stats.calibration import (
     brier_split,
@@ -22,7 +22,7 @@ from llmops_cli.stats.intervals import Interval
 from llmops_cli.stats.score_intervals import brier_intervals, risk_coverage_intervals
 from llmops_cli.stats.selective import risk_coverage
 
-__all__ = ["Stated", "coverage", "stated"]
+__all__ = ["Stated", "stated"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,21 +36,6 @@ class Stated:
     measures: tuple[Measure, ...]
     tables: tuple[Table, ...]
     series: tuple[Series, ...]
-
-
-def coverage(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
-    """Coverage and selective accuracy where the judge abstains; the gate counts those as wrong."""
-    labelled, answered = int(given.table.sum()), int(given.table[:-1].sum())
-    if labelled == answered:
-        return ()
-    known, right = given.labelled, given.judge == given.gold
-    return (
-        share(("coverage", "verdict given"), given, (known, given.answered), parameters),
-        share(
-            ("selective_accuracy", "accuracy where a verdict is given"), given,
-            (given.answered, right), parameters,
-        ),
-    )  # fmt: skip
 
 
 def stated(given: Cases, parameters: JudgeParameters) -> Stated | None:

@@ -11,7 +11,7 @@ from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.judge.reliability import estimate
 from llmops_cli.report import Column, Finding, Measure, Table
 from llmops_cli.stats.agreement import Confusion
-from llmops_cli.stats.bootstrap import bootstrap_statistic, cluster_sums
+from llmops_cli.stats.bootstrap import bootstrap_statistic
 from llmops_cli.stats.clustering import clustered_share_interval, clustering
 from llmops_cli.stats.intervals import Interval, wilson
 from llmops_cli.stats.prediction_powered import (
@@ -80,9 +80,9 @@ def corrected(given: Cases, parameters: JudgeParameters) -> Corrected | None:
 
 def _share(given: Cases, hits: np.ndarray, rows: np.ndarray, level: float) -> Interval:
     n, successes = int(rows.sum()), int((hits & rows).sum())
-    sums = given.sums(hits[rows].astype(np.float64), rows)
     if given.clusters is None:
         return wilson(successes, n, level)
+    sums = given.counts(hits, rows)
     if len(sums) < 2:  # noqa: PLR2004 - one cluster says nothing about another
         return Interval(0.0, 1.0)
     return clustered_share_interval(successes, clustering(sums), level)
@@ -153,17 +153,16 @@ def _measure_of(
 
 def _resampled(given: Cases, others: np.ndarray, parameters: JudgeParameters) -> Interval | None:
     """The corrected share over resampled clusters, labelled and unlabelled rows together."""
-    known, yes = given.labelled, given.judge == 1
-    parts = (
-        others, others & yes,
-        known & (given.gold == 1), known & (given.gold == 1) & yes,
-        known & (given.gold == 0), known & (given.gold == 0) & ~yes,
-    )  # fmt: skip
-    rows = known | others
+    rows = given.labelled | others
     own = given.clusters_of(rows)
     if own is None or own.max() < 1:
         return None
-    sums = cluster_sums(np.column_stack([part[rows] for part in parts]).astype(np.float64), own)
+    # Unlabelled, truly yes, truly no; of each those to which the judge says yes and the others.
+    kind = 2 * np.where(others, 0, np.where(given.gold == 1, 1, 2)) + (given.judge != 1)
+    cells = np.bincount(6 * own + kind[rows], minlength=6 * (int(own.max()) + 1)).reshape(-1, 6)
+    said, unsaid, hits, misses, slips, rejections = cells.T
+    parts = (said + unsaid, said, hits + misses, hits, slips + rejections, rejections)
+    sums = np.column_stack(parts).astype(np.float64)
     return bootstrap_statistic(
         sums, _corrected_share, level=parameters.level, resamples=1000, seed=parameters.seed
     )
@@ -185,9 +184,10 @@ def _powered(
     said = (given.judge == 1).astype(np.float64)
     clusters = None
     if given.clusters is not None:
-        clusters = (given.clusters[known], given.clusters[others])
-        if len(np.unique(clusters[0])) < _FEW:
+        own = given.labelled_clusters
+        if own is None or own.max() + 1 < _FEW:
             return None
+        clusters = (given.clusters[known], given.clusters[others])
     if int(known.sum()) < _FEW:
         return None
     truth = (given.gold[known] == 1).astype(np.float64)

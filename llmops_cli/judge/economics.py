@@ -1,6 +1,8 @@
 """What following the judge does to quality, cost and time, and where it breaks even."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,7 @@ from llmops_cli.judge.reliability import Accuracy, estimate
 from llmops_cli.judge.spending import costs, outcomes, times
 from llmops_cli.judge.weighted import weighted_interval
 from llmops_cli.report import Measure
-from llmops_cli.stats.bootstrap import bootstrap_ratio
+from llmops_cli.stats.bootstrap import percentiles, pooled_totals, ratios
 from llmops_cli.stats.clustering import clustered_share_interval, clustering
 from llmops_cli.stats.deferral import Deferral
 from llmops_cli.stats.intervals import Interval, clopper_pearson
@@ -61,7 +63,8 @@ def break_even(counts: Tally, given: Cases, level: float, seed: int = 0) -> Brea
         return None
     strong, weak = counts.only_strong, counts.only_weak
     n = strong + weak if _won(given)[1].any() else 0
-    intervals = [_share(given, strong, n, at, seed) if n else None for at in (level, 0.95)]
+    around = _around(given, strong, n, seed) if n else None
+    shown, strict = (around(level), around(0.95)) if around else (None, None)
     if given.weights is not None:
         method = "discordant pairs, weighted by 1 / propensity"
     else:
@@ -69,10 +72,10 @@ def break_even(counts: Tally, given: Cases, level: float, seed: int = 0) -> Brea
         method = f"Clopper-Pearson over discordant pairs{clustered}"
     value = given.mean(*_won(given)) if n else None
     measure = estimate(
-        "break_even_reliability", "break-even reliability r*", value, intervals[0],
+        "break_even_reliability", "break-even reliability r*", value, shown,
         level=level, n=n, method=method if n else "no discordant pair",
     )  # fmt: skip
-    return BreakEven(strong, weak, measure, intervals[1])
+    return BreakEven(strong, weak, measure, strict)
 
 
 def _won(given: Cases) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -83,22 +86,27 @@ def _won(given: Cases) -> tuple[Floats, npt.NDArray[np.bool_]]:
     return strong_right[differ].astype(np.float64), differ
 
 
-def _share(given: Cases, strong: int, n: int, level: float, seed: int) -> Interval:
+def _around(given: Cases, strong: int, n: int, seed: int) -> Callable[[float], Interval]:
+    """The interval of r* at a two-sided level."""
     won, differ = _won(given)
     if given.weights is not None:
-        return weighted_interval(given, won, differ, level)
-    exact = clopper_pearson(strong, n, level)
+        return partial(weighted_interval, given, won, differ)
     if given.clusters is None:
-        return exact
+        return partial(clopper_pearson, strong, n)
     sums = given.sums(won, differ)
     if len(sums) < _FEW:
-        return Interval(0.0, 1.0)
-    found = (
-        exact,
-        clustered_share_interval(strong, clustering(sums), level),
-        bootstrap_ratio(sums, level=level, seed=seed),
-    )
-    return Interval(min(i.low for i in found), max(i.high for i in found))
+        return lambda _: Interval(0.0, 1.0)
+    worth, drawn = clustering(sums), ratios(pooled_totals(sums, seed=seed))
+
+    def widest(level: float) -> Interval:
+        found = (
+            clopper_pearson(strong, n, level),
+            clustered_share_interval(strong, worth, level),
+            percentiles(drawn, level),
+        )
+        return Interval(min(i.low for i in found), max(i.high for i in found))
+
+    return widest
 
 
 def margin(found: Accuracy, bounds: Interval, even: BreakEven, around: Interval | None) -> Measure:

@@ -11,10 +11,7 @@ from llmops_cli.judge.economics import BreakEven, margin
 from llmops_cli.judge.model import GATE_LEVEL, JudgeParameters, labels_needed
 from llmops_cli.judge.reliability import Accuracy
 from llmops_cli.report import Check, Measure, Verdict
-from llmops_cli.stats.bernoulli_sequences import bernoulli_interval
-from llmops_cli.stats.betting import betting_interval
 from llmops_cli.stats.intervals import Interval
-from llmops_cli.stats.sprt import Sprt
 
 __all__ = ["Evidence", "checks", "in_order"]
 
@@ -93,7 +90,7 @@ def _threshold(evidence: Evidence) -> Check:
     if parameters.sequential:
         values = in_order(evidence.given)
         bounds, method, value = (
-            betting_interval(values, level=GATE_LEVEL),
+            _of_all_looks(values, GATE_LEVEL),
             _ALL_LOOKS,
             values.mean(),
         )
@@ -111,6 +108,12 @@ def _threshold(evidence: Evidence) -> Check:
     return Check.at_least(
         name, measure, bar, strict=True, needed=_needed(found, bounds, parameters)
     )
+
+
+def _of_all_looks(values: npt.NDArray[np.float64], level: float) -> Interval:
+    from llmops_cli.stats.betting import betting_interval  # noqa: PLC0415 - one look takes none
+
+    return betting_interval(values, level=level)
 
 
 def _needed(found: Accuracy, bounds: Interval, parameters: JudgeParameters) -> str:
@@ -144,6 +147,8 @@ def _needed(found: Accuracy, bounds: Interval, parameters: JudgeParameters) -> s
 
 
 def _sprt(evidence: Evidence) -> Check:
+    from llmops_cli.stats.sprt import Sprt  # noqa: PLC0415 - a gate without it takes none
+
     low, high = evidence.parameters.sprt or (0.0, 1.0)
     test = Sprt(low=low, high=high)
     values = in_order(evidence.given)
@@ -188,7 +193,11 @@ def _break_even(evidence: Evidence) -> Check:
         return Check.at_least(name, nothing, 0.0, strict=True, needed=_needed_pairs(nothing, 0))
     bounds, around = found.strict, even.strict
     if evidence.parameters.sequential:
-        bounds = betting_interval(in_order(evidence.given), level=0.95)
+        from llmops_cli.stats.bernoulli_sequences import (  # noqa: PLC0415 - one look takes none
+            bernoulli_interval,
+        )
+
+        bounds = _of_all_looks(in_order(evidence.given), 0.95)
         if even.known and evidence.given.clusters is None:
             around = bernoulli_interval(even.only_strong, even.only_strong + even.only_weak)
     measure = margin(found, bounds, even, around)

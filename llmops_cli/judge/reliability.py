@@ -1,6 +1,8 @@
 """How often the judge is right: rates with intervals, clusters taken into account."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -9,17 +11,17 @@ from llmops_cli.judge.cases import Cases
 from llmops_cli.judge.model import GATE_LEVEL, JudgeParameters
 from llmops_cli.judge.weighted import effective_rows, weighted_interval
 from llmops_cli.report import Measure
-from llmops_cli.stats.bootstrap import bootstrap_ratio
+from llmops_cli.stats.bootstrap import percentiles, pooled_totals, ratios
 from llmops_cli.stats.clustering import Clustering, clustered_share_interval, clustering
 from llmops_cli.stats.intervals import Interval, clopper_pearson, wilson
 
-__all__ = ["Accuracy", "accuracy", "estimate", "rate", "rates", "share"]
+__all__ = ["Accuracy", "accuracy", "coverage", "estimate", "rate", "rates", "share"]
 
 _FEW = 2
 _WHOLE = Interval(0.0, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Accuracy:
     """The judge's accuracy and what its gate stands on.
 
@@ -27,8 +29,7 @@ class Accuracy:
         correct: decisions that agree with the truth.
         labelled: decisions with a truth; abstentions are among them, as wrong.
         shown: for display.
-        gate: the interval whose ends are one-sided 95 % bounds.
-        strict: the interval whose ends are one-sided 97.5 % bounds, for two bounds at once.
+        around: the interval that gates stand on, at a two-sided level.
         clustering: how rows of a cluster resemble each other; None without clusters, or with
             one alone.
         clusters: how many there are; 0 without a cluster column.
@@ -39,12 +40,21 @@ class Accuracy:
     correct: int
     labelled: int
     shown: Interval
-    gate: Interval
-    strict: Interval
+    around: Callable[[float], Interval]
     clustering: Clustering | None
     clusters: int
     weighted: float | None = None
     effective: float | None = None
+
+    @cached_property
+    def gate(self) -> Interval:
+        """The interval whose ends are one-sided 95 % bounds."""
+        return self.around(GATE_LEVEL)
+
+    @cached_property
+    def strict(self) -> Interval:
+        """The interval whose ends are one-sided 97.5 % bounds, for two bounds at once."""
+        return self.around(0.95)
 
     @property
     def value(self) -> float:
@@ -82,48 +92,34 @@ def accuracy(given: Cases, parameters: JudgeParameters) -> Accuracy:
 
     With one cluster nothing can be said about another one: the interval is all of [0, 1].
     """
-    right = given.right
-    correct, labelled = int(right.sum()), len(right)
-    shown = wilson(correct, labelled, parameters.level)
-    gate, strict = (clopper_pearson(correct, labelled, level) for level in (GATE_LEVEL, 0.95))
     if given.weights is not None:
         return _weighted(given, parameters)
+    correct, labelled = int(given.right.sum()), len(given.right)
+    shown = wilson(correct, labelled, parameters.level)
+    exact = partial(clopper_pearson, correct, labelled)
     if given.clusters is None:
-        return Accuracy(correct, labelled, shown, gate, strict, None, 0)
-    sums = given.sums(right)
-    found = clustering(sums) if len(sums) >= _FEW else None
-    exact = [
-        _widest(interval, _of_clusters(sums, found, correct, level, parameters.seed))
-        for interval, level in ((gate, GATE_LEVEL), (strict, 0.95))
-    ]
-    shown = _widest(shown, _resampled(sums, parameters.level, parameters.seed))
-    return Accuracy(correct, labelled, shown, exact[0], exact[1], found, len(sums))
+        return Accuracy(correct, labelled, shown, exact, None, 0)
+    sums = given.counts(given.judge == given.gold, given.labelled)
+    if len(sums) < _FEW:
+        return Accuracy(correct, labelled, _WHOLE, lambda _: _WHOLE, None, len(sums))
+    found, drawn = clustering(sums), ratios(pooled_totals(sums, seed=parameters.seed))
+
+    def around(level: float) -> Interval:
+        effective = clustered_share_interval(correct, found, level)
+        return _widest(exact(level), effective, percentiles(drawn, level))
+
+    shown = _widest(shown, percentiles(drawn, parameters.level))
+    return Accuracy(correct, labelled, shown, around, found, len(sums))
 
 
 def _weighted(given: Cases, parameters: JudgeParameters) -> Accuracy:
     right, rows = given.right, given.labelled
-    shown, gate, strict = (
-        weighted_interval(given, right, rows, level)
-        for level in (parameters.level, GATE_LEVEL, 0.95)
-    )
+    around = partial(weighted_interval, given, right, rows)
     return Accuracy(
-        int(right.sum()), len(right), shown, gate, strict, None,
+        int(right.sum()), len(right), around(parameters.level), around, None,
         0 if given.clusters is None else len(given.sums(right)),
         given.mean(right, rows), effective_rows(given, right, rows),
     )  # fmt: skip
-
-
-def _of_clusters(
-    sums: npt.NDArray[np.float64], found: Clustering | None, correct: int, level: float, seed: int
-) -> Interval:
-    if found is None:
-        return _WHOLE
-    effective = clustered_share_interval(correct, found, level)
-    return _widest(effective, _resampled(sums, level, seed))
-
-
-def _resampled(sums: npt.NDArray[np.float64], level: float, seed: int) -> Interval:
-    return bootstrap_ratio(sums, level=level, seed=seed) if len(sums) >= _FEW else _WHOLE
 
 
 def _widest(*intervals: Interval) -> Interval:
@@ -186,6 +182,21 @@ def rates(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
     )  # fmt: skip
 
 
+def coverage(given: Cases, parameters: JudgeParameters) -> tuple[Measure, ...]:
+    """Coverage and selective accuracy where the judge abstains; the gate counts those as wrong."""
+    labelled, answered = int(given.table.sum()), int(given.table[:-1].sum())
+    if labelled == answered:
+        return ()
+    known, right = given.labelled, given.judge == given.gold
+    return (
+        share(("coverage", "verdict given"), given, (known, given.answered), parameters),
+        share(
+            ("selective_accuracy", "accuracy where a verdict is given"), given,
+            (given.answered, right), parameters,
+        ),
+    )  # fmt: skip
+
+
 def share(
     names: tuple[str, str],
     given: Cases,
@@ -214,7 +225,7 @@ def share(
         )  # fmt: skip
     if given.clusters is None or not plain.n or plain.value is None:
         return plain
-    sums, successes = given.sums(hits[rows].astype(np.float64), rows), int((rows & hits).sum())
+    sums, successes = given.counts(hits, rows), int((rows & hits).sum())
     worth = clustering(sums) if len(sums) >= _FEW else None
     interval = (
         _WHOLE

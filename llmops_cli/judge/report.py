@@ -10,7 +10,6 @@ import numpy.typing as npt
 from llmops_cli.errors import LlmopsError
 from llmops_cli.judge.agreement import agreement, cost_error, kappa
 from llmops_cli.judge.cases import Cases, cases
-from llmops_cli.judge.confidence import Stated, coverage, stated
 from llmops_cli.judge.constant import CONSTANT
 from llmops_cli.judge.correction import Corrected, corrected
 from llmops_cli.judge.curves import frontier, reliability_curves, reliability_table
@@ -23,7 +22,7 @@ from llmops_cli.judge.kernel import Tally, tally
 from llmops_cli.judge.log_audit import Audit, audit, refuse
 from llmops_cli.judge.model import JudgeParameters, usage
 from llmops_cli.judge.one_kind import ONE_KIND
-from llmops_cli.judge.reliability import Accuracy, accuracy, estimate, rates, share
+from llmops_cli.judge.reliability import Accuracy, accuracy, coverage, estimate, rates, share
 from llmops_cli.judge.router_figures import arena_figure, curve_figures
 from llmops_cli.judge.spending import prices, spent_following
 from llmops_cli.judge.stability import positions, repeats, verbosity
@@ -45,6 +44,8 @@ from llmops_cli.report import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from llmops_cli.judge.confidence import Stated
 
 __all__ = ["Question", "evaluate"]
 
@@ -76,7 +77,7 @@ class _Evaluation:
     found: Accuracy | None
     even: BreakEven | None
     heard: Audit
-    stated: Stated | None
+    stated: "Stated | None"
     corrected: Corrected | None
     cut: Cut | None
     tiers: Tiers | None
@@ -137,11 +138,19 @@ def _computed(given: Cases, parameters: JudgeParameters, question: Question) -> 
         accuracy(given, parameters) if judged else None,
         break_even(counts, given, parameters.level, parameters.seed),
         audit(given, question.copies),
-        stated(given, parameters) if judged else None,
+        _stated(given, parameters) if judged else None,
         corrected(given, parameters),
         nested_cut(given, parameters) if judged else None,
         tiers_of(given, parameters),
     )
+
+
+def _stated(given: Cases, parameters: JudgeParameters) -> "Stated | None":
+    if given.columns.keys().isdisjoint({"confidence", "score"}):
+        return None
+    from llmops_cli.judge.confidence import stated  # noqa: PLC0415 - most logs take none of it
+
+    return stated(given, parameters)
 
 
 def _plain(parameters: JudgeParameters) -> dict[str, Scalar]:

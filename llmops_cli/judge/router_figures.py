@@ -9,13 +9,14 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from llmops_cli.judge.cases import Cases, renumbered
+from llmops_cli.judge.cases import Cases
 from llmops_cli.judge.clustered import ratio_interval
 from llmops_cli.judge.model import JudgeParameters
 from llmops_cli.judge.reliability import estimate
 from llmops_cli.judge.routing_curve import RoutingCurve, routing_curve
 from llmops_cli.judge.thresholds import cut_scores
 from llmops_cli.report import Measure
+from llmops_cli.stats.bootstrap import renumbered
 from llmops_cli.stats.intervals import Interval
 from llmops_cli.stats.quality_and_cost import quality_and_cost
 from llmops_cli.stats.table_bootstrap import bootstrap_clustered_table, bootstrap_table

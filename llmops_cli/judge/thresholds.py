@@ -83,6 +83,8 @@ def nested_cut(given: Cases, parameters: JudgeParameters) -> Cut | None:
     weights = (parameters.under_cost, parameters.over_cost)
     cut = best_cut(values, gold, weights)
     half = _halves(given, rows, parameters.seed)
+    if half.all() or not half.any():  # one cluster is no two halves
+        return None
     right = np.zeros(len(gold))
     for mine in (half, ~half):
         chosen = best_cut(values[~mine], gold[~mine], weights)

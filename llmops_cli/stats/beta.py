@@ -99,11 +99,17 @@ def _check(a: float, b: float, x: float) -> None:
 
 def _density_at(a: float, b: float, x: float) -> float:
     """x^a (1 - x)^b / B(a, b), without the logarithms of large factorials that would cancel."""
-    n = a + b
-    mean = a / n
+    mean, size, (of_both, of_a, of_b) = _law(a, b)
     away = a * _log_ratio(x, mean, x - mean) + b * _log_ratio(1 - x, 1 - mean, mean - x)
+    return size * math.exp(away + of_both - of_a - of_b)
+
+
+@lru_cache(maxsize=16)  # one law is asked at many places, and then no more
+def _law(a: float, b: float) -> tuple[float, float, tuple[float, float, float]]:
+    """What the density needs at any place: the mean, its size, and corrections to Stirling's."""
+    n = a + b
     size = math.sqrt(a * b / (2 * math.pi * n))
-    return size * math.exp(away + _stirling(n) - _stirling(a) - _stirling(b))
+    return a / n, size, (_stirling(n), _stirling(a), _stirling(b))
 
 
 def _log_ratio(one: float, other: float, more: float) -> float:
@@ -122,21 +128,26 @@ def _stirling(z: float) -> float:
 
 def _fraction(a: float, b: float, x: float) -> float:
     """The continued fraction by Lentz's method, as modified by Thompson and Barnett (1986)."""
-    c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
+    # Written out, without a function for what recurs: this loop is most of a small report.
+    tiny, close = _TINY, 3 * _CLOSE
+    c, d = 1.0, 1 - (a + b) * x / (a + 1)
+    d = 1 / (d if d > tiny or d < -tiny else tiny)
     value = d
     for m in range(1, _MOST_TERMS):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        d = 1 / _away_from_zero(1 + even * d)
-        c = _away_from_zero(1 + even / c)
+        last = a + 2 * m
+        even = m * (b - m) * x / ((last - 1) * last)
+        d = 1 + even * d
+        d = 1 / (d if d > tiny or d < -tiny else tiny)
+        c = 1 + even / c
+        c = c if c > tiny or c < -tiny else tiny
         value *= c * d
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        d = 1 / _away_from_zero(1 + odd * d)
-        c = _away_from_zero(1 + odd / c)
-        value *= c * d
-        if abs(c * d - 1) < 3 * _CLOSE:
+        odd = -(a + m) * (a + b + m) * x / (last * (last + 1))
+        d = 1 + odd * d
+        d = 1 / (d if d > tiny or d < -tiny else tiny)
+        c = 1 + odd / c
+        c = c if c > tiny or c < -tiny else tiny
+        step = c * d
+        value *= step
+        if -close < step - 1 < close:
             break
     return value
-
-
-def _away_from_zero(value: float) -> float:
-    return value if abs(value) > _TINY else _TINY

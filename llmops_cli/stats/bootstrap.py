@@ -13,6 +13,9 @@ __all__ = [
     "bootstrap_statistic",
     "cluster_sums",
     "percentiles",
+    "pooled_totals",
+    "ratios",
+    "renumbered",
     "resampled_totals",
 ]
 
@@ -48,6 +51,21 @@ def cluster_sums(values: Floats, clusters: npt.NDArray[np.int64]) -> Floats:
     return sums
 
 
+def renumbered(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The same groups, numbered 0, 1, … in the order of their codes.
+
+    Args:
+        codes: ``(n,)`` integers.
+    """
+    low, high = (int(codes.min()), int(codes.max())) if len(codes) else (0, -1)
+    if high - low > _PLACES + 8 * len(codes):
+        return np.unique(codes, return_inverse=True)[1].astype(np.int64)
+    # Without the sort that np.unique does.
+    present = np.zeros(high - low + 1, np.bool_)
+    present[codes - low] = True
+    return (np.cumsum(present) - 1)[codes - low]
+
+
 def bootstrap_ratio(
     sums: Floats, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Interval:
@@ -65,7 +83,7 @@ def bootstrap_ratio(
     Raises:
         ValueError: fewer than two clusters, or no resample with a denominator.
     """
-    return bootstrap_statistic(sums, _ratio, level=level, resamples=resamples, seed=seed)
+    return bootstrap_statistic(sums, ratios, level=level, resamples=resamples, seed=seed)
 
 
 def bootstrap_statistic(
@@ -95,19 +113,39 @@ def bootstrap_statistic(
         Efron (1979), Annals of Statistics 7:1-26; resampling clusters: Davison and Hinkley
         (1997), Bootstrap Methods and their Application, section 3.8.
     """
-    groups = len(sums)
+    return percentiles(statistic(pooled_totals(sums, resamples=resamples, seed=seed)), level)
+
+
+def pooled_totals(
+    sums: Floats,
+    counts: npt.NDArray[np.int64] | None = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Floats:
+    """``(R, k)`` totals of resampled clusters, drawn together where clusters are alike.
+
+    Args:
+        sums: ``(G, k)`` totals per cluster.
+        counts: ``(G,)`` how many clusters each row stands for; one where left out.
+        resamples: number of resamples R.
+        seed: seed of the generator.
+
+    Raises:
+        ValueError: fewer than two clusters.
+    """
+    groups = len(sums) if counts is None else int(counts.sum())
     if groups < 2:  # noqa: PLR2004 - one cluster has no spread to resample
         raise ValueError(f"a cluster bootstrap needs two clusters, not {groups}")
     # Clusters with the same totals are interchangeable: draw how often each total comes up.
-    distinct, counts = _distinct(sums)
+    distinct, counts = _distinct(sums, counts)
     generator = np.random.default_rng(seed)
-    values = np.concatenate(
+    return np.concatenate(
         [
-            statistic(generator.multinomial(groups, counts / groups, size=size) @ distinct)
+            generator.multinomial(groups, counts / groups, size=size) @ distinct
             for size in _chunks(resamples, max(1, _CELLS // len(distinct)))
         ]
     )
-    return percentiles(values, level)
 
 
 def resampled_totals(sums: Floats, *, resamples: int = 2000, seed: int = 0) -> Floats:
@@ -147,21 +185,26 @@ def _quantile(ordered: Floats, share: float) -> float:
     return high - step * (1 - part) if part >= 0.5 else low + step * part  # noqa: PLR2004 - half
 
 
-def _distinct(sums: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
+def _distinct(
+    sums: Floats, counts: npt.NDArray[np.int64] | None = None
+) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Different rows in rising order, and how often each comes; small counts without a sort."""
     low = sums.min(axis=0)
     sizes = sums.max(axis=0) - low + 1
     if float(np.prod(sizes)) > _PLACES or not (sums == np.floor(sums)).all():
+        if counts is not None:
+            sums = np.repeat(sums, counts, axis=0)
         return np.unique(sums, axis=0, return_counts=True)
     place = np.ravel_multi_index(tuple((sums - low).astype(np.int64).T), tuple(sizes.astype(int)))
-    counts = np.bincount(place)
-    found = np.flatnonzero(counts)
-    rows = np.empty((len(counts), sums.shape[1]))
+    often = np.bincount(place, counts).astype(np.int64)
+    found = np.flatnonzero(often)
+    rows = np.empty((len(often), sums.shape[1]))
     rows[place] = sums
-    return rows[found], counts[found]
+    return rows[found], often[found]
 
 
-def _ratio(totals: Floats) -> Floats:
+def ratios(totals: Floats) -> Floats:
+    """``(R,)`` first over second column of ``(R, 2)`` totals; not finite where that is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return totals[:, 0] / totals[:, 1]
 

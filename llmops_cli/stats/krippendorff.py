@@ -7,10 +7,22 @@ scale has totals that add up over units, so whole units (or clusters of them) ca
 import numpy as np
 import numpy.typing as npt
 
-from llmops_cli.stats.bootstrap import Statistic, bootstrap_statistic, cluster_sums
+from llmops_cli.stats.bootstrap import (
+    Statistic,
+    bootstrap_statistic,
+    cluster_sums,
+    percentiles,
+    pooled_totals,
+)
 from llmops_cli.stats.intervals import Interval
 
-__all__ = ["SCALES", "krippendorff_alpha", "krippendorff_interval", "krippendorff_of_two"]
+__all__ = [
+    "SCALES",
+    "krippendorff_alpha",
+    "krippendorff_interval",
+    "krippendorff_interval_of_two",
+    "krippendorff_of_two",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,13 +68,36 @@ def krippendorff_of_two(tables: Floats, scale: str = "nominal") -> Floats:
     Raises:
         ValueError: another scale.
     """
-    both = tables + np.swapaxes(tables, 1, 2)
-    if scale == "nominal":
-        agreeing = np.trace(both, axis1=1, axis2=2)[:, None]
-        return _nominal_alpha(np.concatenate([agreeing, both.sum(axis=2)], axis=1))
-    if scale == "ordinal":
-        return _ordinal_alpha(both.reshape(len(both), -1))
-    raise ValueError(f"a table has a nominal or an ordinal scale, not '{scale}'")
+    totals, alpha = _totals_of_two(tables, scale)
+    return alpha(totals)
+
+
+def krippendorff_interval_of_two(
+    tables: Floats,
+    scale: str = "nominal",
+    *,
+    counts: npt.NDArray[np.int64] | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """As :func:`krippendorff_interval`, to the last digit, of two raters who rated every unit.
+
+    Args:
+        tables: ``(G, k, k)`` counts of each unit or cluster of units, by what either rater says.
+        scale: ``nominal`` or ``ordinal``.
+        counts: ``(G,)`` how many units or clusters have that table; one where left out.
+        level: two-sided confidence.
+        resamples: number of resamples.
+        seed: seed of the generator.
+
+    Raises:
+        ValueError: another scale, fewer than two units or clusters, or no resample with a
+            defined alpha.
+    """
+    totals, alpha = _totals_of_two(tables, scale)
+    drawn = pooled_totals(totals, counts, resamples=resamples, seed=seed)
+    return percentiles(alpha(drawn), level)
 
 
 def krippendorff_interval(
@@ -95,6 +130,16 @@ def krippendorff_interval(
     totals, alpha = _totals(ratings, scale)
     sums = totals if clusters is None else cluster_sums(totals, clusters)
     return bootstrap_statistic(sums, alpha, level=level, resamples=resamples, seed=seed)
+
+
+def _totals_of_two(tables: Floats, scale: str) -> tuple[Floats, Statistic]:
+    both = tables + np.swapaxes(tables, 1, 2)
+    if scale == "nominal":
+        agreeing = np.trace(both, axis1=1, axis2=2)[:, None]
+        return np.concatenate([agreeing, both.sum(axis=2)], axis=1), _nominal_alpha
+    if scale == "ordinal":
+        return both.reshape(len(both), -1), _ordinal_alpha
+    raise ValueError(f"a table has a nominal or an ordinal scale, not '{scale}'")
 
 
 def _totals(ratings: Floats, scale: str) -> tuple[Floats, Statistic]:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.stats.beta import student_quantile
-from llmops_cli.stats.bootstrap import cluster_sums
+from llmops_cli.stats.bootstrap import cluster_sums, renumbered
 from llmops_cli.stats.intervals import Interval
 
 __all__ = ["Predicted", "PredictionPowered", "prediction_powered_mean"]
@@ -159,8 +159,8 @@ def _influences(given: Predicted) -> tuple[Floats, Floats]:
     )
     if given.clusters is None:
         return truth, gap
-    codes = np.unique(np.concatenate(given.clusters), return_inverse=True)[1]
-    sums = cluster_sums(np.column_stack([truth, gap]), codes.astype(np.int64))
+    codes = renumbered(np.concatenate(given.clusters))
+    sums = cluster_sums(np.column_stack([truth, gap]), codes)
     return sums[:, 0], sums[:, 1]
 
 
@@ -175,7 +175,9 @@ def _best_power(given: Predicted, of_truth: Floats, of_gap: Floats) -> float:
 
 
 def _labelled_groups(given: Predicted) -> int:
-    return len(given.truth) if given.clusters is None else len(np.unique(given.clusters[0]))
+    if given.clusters is None:
+        return len(given.truth)
+    return int(renumbered(given.clusters[0]).max()) + 1
 
 
 def _in_errors(gap: float, error: float) -> float:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from llmops_cli.stats.bootstrap import bootstrap_statistic, percentiles
+from llmops_cli.stats.bootstrap import percentiles, pooled_totals
 from llmops_cli.stats.intervals import Interval
 
-__all__ = ["bootstrap_clustered_table", "bootstrap_table"]
+__all__ = ["bootstrap_clustered_table", "bootstrap_table", "drawn_cluster_tables", "drawn_tables"]
 
 Floats = npt.NDArray[np.float64]
 TableStatistic = Callable[[Floats], Floats]
@@ -37,11 +37,7 @@ def bootstrap_table(
     Source:
         Efron (1979), Annals of Statistics 7:1-26: resampled counts are multinomial.
     """
-    total = int(table.sum())
-    if total < 1:
-        raise ValueError("a bootstrap needs at least one case")
-    draw = np.random.default_rng(seed).multinomial(total, table.ravel() / total, size=resamples)
-    return percentiles(statistic(draw.reshape(resamples, *table.shape).astype(np.float64)), level)
+    return percentiles(statistic(drawn_tables(table, resamples=resamples, seed=seed)), level)
 
 
 def bootstrap_clustered_table(
@@ -67,11 +63,41 @@ def bootstrap_clustered_table(
     Source:
         Davison and Hinkley (1997), Bootstrap Methods and their Application, section 3.8.
     """
-    shape = tables.shape[1:]
-    return bootstrap_statistic(
-        tables.reshape(len(tables), -1).astype(np.float64),
-        lambda totals: statistic(totals.reshape(-1, *shape)),
-        level=level,
-        resamples=resamples,
-        seed=seed,
-    )
+    drawn = drawn_cluster_tables(tables, resamples=resamples, seed=seed)
+    return percentiles(statistic(drawn), level)
+
+
+def drawn_tables(table: npt.NDArray[np.int64], *, resamples: int = 2000, seed: int = 0) -> Floats:
+    """``(R, *shape)`` tables of resampled cases, for several statistics of the same resamples.
+
+    Args:
+        table: counts of any shape; each count is that many cases.
+        resamples: number of resamples R.
+        seed: seed of the generator.
+
+    Raises:
+        ValueError: an empty table.
+    """
+    total = int(table.sum())
+    if total < 1:
+        raise ValueError("a bootstrap needs at least one case")
+    draw = np.random.default_rng(seed).multinomial(total, table.ravel() / total, size=resamples)
+    return draw.reshape(resamples, *table.shape).astype(np.float64)
+
+
+def drawn_cluster_tables(
+    tables: npt.NDArray[np.int64], *, resamples: int = 2000, seed: int = 0
+) -> Floats:
+    """``(R, *shape)`` tables of resampled clusters, likewise.
+
+    Args:
+        tables: ``(G, *shape)`` counts of each cluster.
+        resamples: number of resamples R.
+        seed: seed of the generator.
+
+    Raises:
+        ValueError: fewer than two clusters.
+    """
+    flat = tables.reshape(len(tables), -1).astype(np.float64)
+    drawn = pooled_totals(flat, resamples=resamples, seed=seed)
+    return drawn.reshape(-1, *tables.shape[1:])

@@ -5,8 +5,12 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+from bench_judge import installed
 
 RUNS = 11
+SURROUNDINGS = installed(Path(".bench"))
 
 
 def cpu_and_wall_ms(*arguments: str) -> tuple[float, float]:
@@ -15,7 +19,9 @@ def cpu_and_wall_ms(*arguments: str) -> tuple[float, float]:
     wall: list[float] = []
     for _ in range(RUNS):
         before, start = os.times(), time.perf_counter()
-        subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+        subprocess.run(
+            [sys.executable, *arguments], capture_output=True, check=True, env=SURROUNDINGS
+        )
         after, end = os.times(), time.perf_counter()
         spent = (after.children_user - before.children_user) + (
             after.children_system - before.children_system

@@ -163,8 +163,10 @@ def test_repeated_rows_of_a_cluster_do_not_buy_confidence() -> None:
     assert measure(judge_eval(clustered), "design_effect").value == pytest.approx(20, rel=0.05)
 
 
-def test_one_cluster_decides_nothing() -> None:
-    report = judge_eval(judged(99, 1, cluster=["only"] * 100))
+@pytest.mark.parametrize("more", [{}, {"confidence": np.linspace(0.5, 0.9, 100)}])
+def test_one_cluster_decides_nothing(more: dict[str, object]) -> None:
+    report = judge_eval(judged(99, 1, cluster=["only"] * 100, **more))
+    assert "best_cut" not in {item.name for item in report.measures}
     assert report.verdict is Verdict.INCONCLUSIVE
     assert "judge-few-clusters" in slugs(report)
     assert "of other clusters" in report.checks[0].needed

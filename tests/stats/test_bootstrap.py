@@ -13,6 +13,9 @@ from llmops_cli.stats.bootstrap import (
     bootstrap_statistic,
     cluster_sums,
     percentiles,
+    pooled_totals,
+    ratios,
+    renumbered,
     resampled_totals,
 )
 
@@ -31,6 +34,27 @@ def test_cluster_sums_are_the_sums_of_each_cluster(values: np.ndarray, data: st.
     assert len(sums) == codes.max() + 1
     for code in range(len(sums)):
         assert np.array_equal(sums[code], values[codes == code].sum(axis=0))
+
+
+@given(
+    st.lists(st.one_of(st.integers(-4, 9), st.sampled_from([-(2**60), 2**60, 10**7])), max_size=30)
+)
+def test_groups_are_numbered_in_the_order_of_their_codes(codes: list[int]) -> None:
+    given_codes = np.array(codes, dtype=np.int64)
+    wanted = np.unique(given_codes, return_inverse=True)[1]
+    assert renumbered(given_codes).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_rows_that_stand_for_many_clusters_are_drawn_as_those_clusters(scale: float) -> None:
+    # Whole numbers take another way to the different rows than halves.
+    sums = scale * np.array([[1.0, 3.0], [0.0, 2.0], [1.0, 3.0], [2.0, 2.0]])
+    counts = np.array([3, 1, 4, 2])
+    pooled = pooled_totals(sums, counts, resamples=50, seed=3)
+    every = np.repeat(sums, counts, axis=0)
+    assert np.array_equal(pooled, pooled_totals(every, resamples=50, seed=3))
+    wanted = percentiles(ratios(pooled), 0.9)
+    assert bootstrap_ratio(every, level=0.9, resamples=50, seed=3) == wanted
 
 
 def test_lengths_that_differ_are_refused() -> None:

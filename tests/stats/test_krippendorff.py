@@ -13,6 +13,7 @@ from llmops_cli.stats.krippendorff import (
     SCALES,
     krippendorff_alpha,
     krippendorff_interval,
+    krippendorff_interval_of_two,
     krippendorff_of_two,
 )
 
@@ -126,6 +127,21 @@ def test_an_interval_over_clusters_is_wider_than_over_their_copies() -> None:
     together = krippendorff_interval(copies, clusters=clusters, resamples=500)
     apart = krippendorff_interval(copies, resamples=500)
     assert together.high - together.low > 1.8 * (apart.high - apart.low)
+
+
+@pytest.mark.parametrize("scale", ["nominal", "ordinal"])
+def test_the_interval_of_two_raters_is_that_of_their_units_to_the_last_digit(scale: str) -> None:
+    draw = np.random.default_rng(5)
+    table = draw.integers(1, 9, (3, 3))
+    pairs = draw.permutation(np.argwhere(table).repeat(table.ravel(), axis=0))
+    clusters = draw.integers(0, 7, len(pairs))
+    tables = np.zeros((7, 3, 3))
+    np.add.at(tables, (clusters, *pairs.T), 1)
+    grouped = krippendorff_interval(pairs.T.astype(float), scale, clusters=clusters, resamples=200)
+    assert krippendorff_interval_of_two(tables, scale, resamples=200) == grouped
+    cells = np.eye(9).reshape(9, 3, 3)
+    alone = krippendorff_interval_of_two(cells, scale, counts=table.ravel(), resamples=200)
+    assert alone == krippendorff_interval(pairs.T.astype(float), scale, resamples=200)
 
 
 @pytest.mark.slow
