@@ -14,7 +14,8 @@ def exports_of(given: Sequence[str] | None, known: Mapping[str, object]) -> dict
     """Files by the name of the export; each must be writable.
 
     Raises:
-        LlmopsError: ``export-unknown``, ``option-not-a-pair``, ``output-unwritable``.
+        LlmopsError: ``export-unknown``, ``option-not-a-pair``, ``option-twice``,
+            ``output-twice``, ``output-unwritable``.
     """
     found: dict[str, Path] = {}
     for name, path in pairs_of(given, "--export"):
@@ -25,6 +26,18 @@ def exports_of(given: Sequence[str] | None, known: Mapping[str, object]) -> dict
                 hint=suggestion(name, tuple(known)),
                 exit_code=ExitCode.USAGE,
             )
+        _apart(Path(path), found)
         check_writable(Path(path))
         found[name] = Path(path)
     return found
+
+
+def _apart(path: Path, found: Mapping[str, Path]) -> None:
+    """The second would overwrite the first."""
+    if any(path.absolute() == other.absolute() for other in found.values()):
+        raise LlmopsError(
+            "output-twice",
+            f"two exports are written to {path}",
+            hint="one file for each export",
+            exit_code=ExitCode.USAGE,
+        )

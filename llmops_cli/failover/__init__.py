@@ -1,7 +1,6 @@
 """What does a second provider buy? The log replayed through outages and failover policies."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from llmops_cli.calls import CallsTable
 from llmops_cli.failover.model import FailoverParameters, Pool
@@ -52,20 +51,14 @@ def simulate_failover(
     Raises:
         LlmopsError: ``calls-missing-column``, ``failover-no-span``, ``failover-no-duration``,
             ``failover-no-quality``, ``failover-no-content``, ``failover-nothing-happens``,
-            ``failover-no-outages``, ``price-unknown-model``, ``price-class-missing``.
+            ``failover-no-outages``, ``failover-no-latency``, ``price-unknown-model``,
+            ``price-class-missing``.
     """
-    from llmops_cli.failover.own_episodes import own_episodes  # noqa: PLC0415 - pandas
+    from llmops_cli.failover.playing import played_log  # noqa: PLC0415 - pandas
     from llmops_cli.failover.portability import portability  # noqa: PLC0415 - as above
-    from llmops_cli.failover.pricing import worth_of  # noqa: PLC0415 - as above
     from llmops_cli.failover.report import report  # noqa: PLC0415 - as above
-    from llmops_cli.failover.requests import requests_of  # noqa: PLC0415 - as above
-    from llmops_cli.failover.simulation import simulate  # noqa: PLC0415 - as above
 
     given = parameters or FailoverParameters()
-    requests = requests_of(calls)
-    if given.own_episodes:
-        home = pool.chain[pool.lines[-1].places[0]].name
-        pool = replace(pool, incidents=(*pool.incidents, *own_episodes(requests, home)))
     moving = portability(calls) if given.portability else ()
-    found = simulate(requests, pool, worth_of(requests, pool), given)
+    found = played_log(calls, pool, given)
     return report(found, given, moving, inputs=tuple(inputs), findings=tuple(findings))

@@ -7,7 +7,7 @@ import msgspec
 
 from llmops_cli.failover.translation import Logged, Moved, Problems, plain_text
 
-__all__ = ["anthropic_to_openai"]
+__all__ = ["anthropic_to_openai", "message_for_openai"]
 
 Block = Mapping[str, Any]
 
@@ -26,10 +26,10 @@ def anthropic_to_openai(logged: Logged) -> Moved:
     if system:
         messages.append({"role": "system", "content": "\n".join(system)})
     for message in logged.messages:
-        messages += _message(message, problems)
+        messages += message_for_openai(message, problems)
     if logged.messages and logged.messages[-1].get("role") == "assistant":
         problems.refuse("prefill")
-    if not messages:
+    if not messages and not problems.found:
         problems.refuse("content-unreadable")
     _orphans(messages, problems)
     body: dict[str, Any] = {"messages": messages}
@@ -45,7 +45,13 @@ def _text(value: Any, problems: Problems) -> str:  # noqa: ANN401 - JSON
     return found or ""
 
 
-def _message(message: Mapping[str, Any], problems: Problems) -> list[dict[str, Any]]:
+def message_for_openai(message: Mapping[str, Any], problems: Problems) -> list[dict[str, Any]]:
+    """One message; its tool results become messages of their own.
+
+    Args:
+        message: in the words of Anthropic's API.
+        problems: of what does not move.
+    """
     content = message.get("content")
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(blocks, list) or not all(isinstance(item, dict) for item in blocks):
@@ -53,6 +59,8 @@ def _message(message: Mapping[str, Any], problems: Problems) -> list[dict[str, A
         return []
     if message.get("role") == "assistant":
         return [_assistant(blocks, problems)]
+    if message.get("role") != "user":
+        problems.refuse("role-unknown")
     return _user(blocks, problems)
 
 

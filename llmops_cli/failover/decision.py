@@ -46,11 +46,13 @@ class Send:
         place: of the deployment in the chain.
         wait_s: until it is sent.
         hedge: place of the deployment that is asked as well, where the first takes too long.
+        hedge_after_s: how long that is.
     """
 
     place: int
     wait_s: float = 0.0
     hedge: int | None = None
+    hedge_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,10 @@ def _first(
         fitting = list(request.order[:1])
     healthy = [place for place in fitting if health.available(place, now_s)]
     if healthy:
-        hedge = healthy[1] if policy.hedge_after_s is not None and healthy[1:] else None
-        return Send(healthy[0], hedge=hedge)
+        after = policy.hedge_s(chain[healthy[0]])
+        if after is None or not healthy[1:]:
+            return Send(healthy[0])
+        return Send(healthy[0], hedge=healthy[1], hedge_after_s=after)
     return Send(fitting[0]) if policy.when_all_open == "send" else GiveUp(None)
 
 

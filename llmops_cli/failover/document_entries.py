@@ -46,7 +46,7 @@ class DeploymentEntry(Strict):
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     context_window_tokens: int | None = None
-    latency_ratio: float = 1.0
+    latency_ratio: float | None = None
     latency: LatencyEntry | None = None
     error_rate: float = 0.0
     error: FailureKind = FailureKind.UNAVAILABLE

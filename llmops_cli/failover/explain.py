@@ -1,9 +1,12 @@
 """Where the numbers come from, with the reader's own in the formulas."""
 
+import math
 from collections.abc import Iterator
 from math import prod
 
-from llmops_cli.failover.model import FailoverParameters
+from llmops_cli.failover.condensing import WHOLE, WINDOWS
+from llmops_cli.failover.condensing_rule import CYCLES, SHARE
+from llmops_cli.failover.model import FailoverParameters, Line
 from llmops_cli.failover.sampling import YEAR_S
 from llmops_cli.failover.simulation import Simulation
 from llmops_cli.failover.worth import LIFETIME_S
@@ -20,6 +23,10 @@ def explanations(found: Simulation, given: FailoverParameters) -> Iterator[Expla
         yield _bad_year()
         yield _closed_form(found)
     yield _policy(found)
+    if found.condensed:
+        yield _condensed(found)
+    if found.hedges:
+        yield _hedges(found)
     if found.worth.warm_usd is not None:
         yield _cold()
 
@@ -114,6 +121,81 @@ def _policy(found: Simulation) -> Explanation:
             ),
         ),
         source="the policy of the failover file",
+    )
+
+
+def _condensed(found: Simulation) -> Explanation:
+    line = found.results[found.named - 1].line
+    return Explanation(
+        of="long stretches",
+        formula="between two changes: the head, until the client has forgotten what came before "
+        "(window + 3 cooldowns + what a request lives); windows of 3 cooldowns in all, each for "
+        "its slice; the tail. Of these one conversation in k; a request stands for those of its "
+        "slice over those played of it",
+        numbers=(
+            ("stretches told from parts", found.condensed),
+            ("requests that a stretch has before it is", WHOLE),
+            ("slices between head and tail", WINDOWS),
+            ("cooldowns in head and windows", CYCLES),
+            ("attempts that open or try a breaker, of those of a cooldown, at most", SHARE),
+            ("failures that open the breaker of the last policy", _counted(line)),
+        ),
+        assumptions=(
+            "a client in the middle of an outage does the same from cooldown to cooldown",
+            (
+                "k is 1 where failures come now and then and a breaker counts them, or in a "
+                "brown-out: fewer requests would open it later; no time is left out where a limit "
+                "binds, or a brown-out fails about the share that opens a breaker"
+            ),
+            (
+                "held against whole stretches: requests lost, moved and paid within 2 % of all, "
+                "attempts within 3 %, as noise that the interval over episodes holds"
+            ),
+            "a conversation is warm away from home by the gaps of the log",
+        ),
+        source="stratified sampling in time: Cochran, Sampling techniques (1977), 5",
+    )
+
+
+def _counted(line: Line) -> int | None:
+    return None if line.policy.breaker is None else line.policy.breaker.allowed_failures
+
+
+def _hedges(found: Simulation) -> Explanation:
+    return Explanation(
+        of="hedging",
+        formula="T = min(T1, h + T2) of a request whose answer is not there after h, the quantile "
+        "q of T1: a share 1 - q of requests is sent twice, and P(T > t) = P(T1 > t) P(T2 > t - h) "
+        "where the two are independent",
+        numbers=tuple(
+            number
+            for item in found.hedges
+            for number in (
+                (f"h, {item.deployment} p{100 * item.share:g}, {item.origin}", item.after_s),
+                *(
+                    ()
+                    if item.calls is None
+                    else (
+                        ("its interval from", item.low_s),
+                        ("to", item.high_s if math.isfinite(item.high_s) else "beyond the log"),
+                        ("calls", item.calls),
+                    )
+                ),
+            )
+        ),
+        assumptions=(
+            (
+                "of the deployment's own answers when nothing is wrong; failed calls, and "
+                "durations borrowed from other deployments, are no part of it"
+            ),
+            (
+                "a deployment that follows the log is slow with the same requests as the log's "
+                "own; one with its own latency is slow by chance"
+            ),
+            "both attempts are paid where both are answered",
+        ),
+        source="Dean, Barroso: The tail at scale (CACM 2013): a second request after the 95th "
+        "percentile costs about 5 % more load",
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from llmops_cli.failover.simulation import Result, Simulation
 from llmops_cli.failover.tally import Tally
@@ -12,6 +13,9 @@ from llmops_cli.failover.years import LEVEL, Estimate, Years
 from llmops_cli.stats.intervals import wilson
 
 __all__ = ["Figures", "bad_year", "figures", "lost_in_a_year"]
+
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Figures:
         lost_per_year: requests that are not; None without outages.
         cost_ratio: of an answered request, over the same answered by whom it prefers; None
             without prices.
+        usd_each: of an answered request; None without prices.
         quality_change: mean of answered requests against the same; None without quality.
         attempts: per request while something is wrong.
         added_s: median and 99th percentile of how much later than usual an answer comes while
@@ -34,6 +39,7 @@ class Figures:
     availability: Estimate
     lost_per_year: Estimate | None
     cost_ratio: Estimate | None
+    usd_each: float | None
     quality_change: Estimate | None
     attempts: float
     added_s: tuple[float, float] | None
@@ -50,13 +56,15 @@ def figures(found: Simulation, result: Result) -> Figures:
     lost = lost_in_a_year(per_year, quiet, years)
     answered = per_year - lost.value
     inside = max(years.total({"requests": 1.0}).value, 1e-300)
+    ratio = _ratio(found, result, answered) if found.worth.warm_usd is not None else None
     return Figures(
         availability=Estimate(*(1 - x / per_year for x in (lost.value, lost.high, lost.low))),
         lost_per_year=lost,
-        cost_ratio=_ratio(found, result, answered) if found.worth.warm_usd is not None else None,
+        cost_ratio=ratio,
+        usd_each=None if ratio is None else ratio.value * quiet["plain_usd"] / quiet["requests"],
         quality_change=_quality(result, answered) if found.worth.quality is not None else None,
         attempts=years.total({"attempts": 1.0}).value / inside,
-        added_s=_tails(years.added_s),
+        added_s=_tails(years.added_s, years.added_weight),
         refused_minutes=years.total({"refused_minutes": 1.0}).value,
         perhaps_ratio=_perhaps(found, years.total({"perhaps_usd": 1.0}).value, quiet),
     )
@@ -114,10 +122,13 @@ def _quality(result: Result, answered: float) -> Estimate | None:
 def _of_the_log(found: Simulation, result: Result) -> Figures:
     seen = result.incidents or result.quiet
     n, lost = seen["requests"], seen["lost"]
-    ends = wilson(int(n - lost), int(n), LEVEL)
     answered = n - lost
-    cost = quality = None
+    # What stands for many requests is no more evidence than one.
+    evidence = round(seen.played)
+    ends = wilson(round(evidence * answered / n), evidence, LEVEL)
+    cost = each = quality = None
     if found.worth.warm_usd is not None and answered and seen["plain_usd"]:
+        each = seen["usd"] / answered
         value = seen["usd"] / answered / (seen["plain_usd"] / n)
         cost = Estimate(value, value, value)
     if found.worth.quality is not None and answered:
@@ -127,9 +138,10 @@ def _of_the_log(found: Simulation, result: Result) -> Figures:
         availability=Estimate(answered / n, ends.low, ends.high),
         lost_per_year=None,
         cost_ratio=cost,
+        usd_each=each,
         quality_change=quality,
         attempts=seen["attempts"] / n,
-        added_s=_tails(seen.added_s),
+        added_s=_tails(seen.added_s, seen.added_weight),
         refused_minutes=seen["refused_minutes"],
         perhaps_ratio=_perhaps(found, seen["perhaps_usd"], seen),
     )
@@ -158,8 +170,13 @@ def _widened(estimate: Estimate, deviation: float) -> Estimate:
     )
 
 
-def _tails(added_s: np.ndarray) -> tuple[float, float] | None:
+def _tails(added_s: Floats, weight: Floats) -> tuple[float, float] | None:
     if not len(added_s):
         return None
-    median, tail = np.quantile(added_s, [0.5, 0.99]).tolist()
+    ends = [0.5, 0.99]
+    if (weight == weight[0]).all():
+        found = np.quantile(added_s, ends)
+    else:
+        found = np.quantile(added_s, ends, weights=weight, method="inverted_cdf")
+    median, tail = found.tolist()
     return max(median, 0.0), max(tail, 0.0)

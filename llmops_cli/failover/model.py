@@ -30,12 +30,15 @@ class Member:
         quality: of its answers by task class, 0 to 1; "" stands for every class; empty where
             nothing is known.
         price_as: name in the price book; empty for the model itself.
+        own_latency: whether its latency is stated, by itself or as a ratio to the log's, and not
+            that of the log for want of a better.
     """
 
     deployment: Deployment
     manner: Manner = field(default_factory=Manner)
     quality: Mapping[str, float] = field(default_factory=dict[str, float])
     price_as: str = ""
+    own_latency: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,13 @@ class Line:
     Attributes:
         policy: what the client does.
         places: in the pool, in the order of preference.
+        hedge_share: share of answers that are there when a hedge starts, as the file says it;
+            the policy has the seconds once :mod:`llmops_cli.failover.hedging` knows the log.
     """
 
     policy: FailoverPolicy
     places: tuple[int, ...]
+    hedge_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +92,6 @@ class Pool:
     def chain(self) -> tuple[Deployment, ...]:
         """All deployments."""
         return tuple(item.deployment for item in self.members)
-
-    @property
-    def plan(self) -> FailoverPlan:
-        """The last policy of the file, which the gates are about."""
-        line = self.lines[-1]
-        return FailoverPlan(line.policy, tuple(self.chain[place] for place in line.places))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

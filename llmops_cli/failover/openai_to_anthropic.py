@@ -5,12 +5,11 @@ from typing import Any
 
 import msgspec
 
-from llmops_cli.failover.translation import Logged, Moved, Problems, plain_text
+from llmops_cli.failover.translation import Logged, Moved, Problems, image_source, plain_text
 
-__all__ = ["openai_to_anthropic"]
+__all__ = ["joined", "message_for_anthropic", "openai_to_anthropic"]
 
 _SYSTEM = {"system", "developer"}
-_DATA = "data:"
 
 
 def openai_to_anthropic(logged: Logged) -> Moved:
@@ -28,7 +27,7 @@ def openai_to_anthropic(logged: Logged) -> Moved:
     if any(item.get("role") in _SYSTEM for item in logged.messages[first:]):
         problems.flag("system-hoisted")
     system = "\n".join(_text(item, problems) for item in (*logged.system, *apart))
-    messages = _joined([_message(item, problems) for item in spoken])
+    messages = joined([message_for_anthropic(item, problems) for item in spoken])
     if not messages or messages[0]["role"] != "user":
         problems.refuse("user-not-first")
     elif messages[-1]["role"] == "assistant":
@@ -49,7 +48,13 @@ def _text(value: Any, problems: Problems) -> str:  # noqa: ANN401 - JSON
     return found or ""
 
 
-def _message(message: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
+def message_for_anthropic(message: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
+    """One message; a tool's result is one of the user.
+
+    Args:
+        message: in the words of OpenAI's API, not of its system or developer.
+        problems: of what does not move.
+    """
     role = message.get("role")
     if message.get("name"):
         problems.flag("name-dropped")
@@ -70,7 +75,10 @@ def _message(message: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
 def _assistant(message: Mapping[str, Any], problems: Problems) -> list[dict[str, Any]]:
     if message.get("audio") or message.get("function_call"):
         problems.refuse("content-unknown")
-    text = plain_text(message.get("content") or "") or message.get("refusal") or ""
+    said = plain_text(message.get("content") or "")
+    if said is None:
+        problems.refuse("content-unknown")
+    text = said or message.get("refusal") or ""
     blocks: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
     for call in message.get("tool_calls") or ():
         function = call.get("function") or {}
@@ -117,18 +125,15 @@ def _part(part: Any, problems: Problems) -> dict[str, Any] | None:  # noqa: ANN4
 
 
 def _image(image: Any, problems: Problems) -> dict[str, Any] | None:  # noqa: ANN401 - JSON
-    url = image.get("url") if isinstance(image, dict) else image
-    if not isinstance(url, str):
+    source = image_source(image)
+    if source is None:
         problems.refuse("content-unreadable")
         return None
-    if not url.startswith(_DATA):
-        return {"type": "image", "source": {"type": "url", "url": url}}
-    head, _, data = url.removeprefix(_DATA).partition(",")
-    source = {"type": "base64", "media_type": head.partition(";")[0], "data": data}
     return {"type": "image", "source": source}
 
 
-def _joined(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def joined(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages of one role in a row, whose contents are lists, as one."""
     # Results of one round of calls are one message there.
     found: list[dict[str, Any]] = []
     for message in messages:

@@ -167,8 +167,8 @@ class _Client:
     def _first(self, request: int, step: Send, now_s: float) -> None:
         self._flights[request].waiting += 1
         self._send(request, step.place, now_s)
-        if step.hedge is not None and self._policy.hedge_after_s is not None:
-            self._later(now_s + self._policy.hedge_after_s, _HEDGE, request, step.hedge)
+        if step.hedge is not None and step.hedge_after_s is not None:
+            self._later(now_s + step.hedge_after_s, _HEDGE, request, step.hedge)
 
     def _send(self, request: int, place: int, now_s: float, *, hedge: bool = False) -> None:
         flight = self._flights[request]

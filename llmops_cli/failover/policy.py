@@ -3,6 +3,7 @@
 ``decision.py`` reads it; the client in ``live/`` and the simulator run the same one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -130,7 +131,8 @@ class FailoverPolicy:
             limit. Each request pays in the share, each repetition takes 1 out, and the balance
             never exceeds ``budget_burst``.
         budget_burst: the balance there is at the start, and at most.
-        hedge_after_s: a second attempt elsewhere starts when the first is not done by then.
+        hedge_after_s: a second attempt elsewhere starts when the first is not done by then: one
+            wait, or one for each deployment by its name; those it leaves out are not hedged.
         when_all_open: what happens where every deployment is left alone: fail, or send all the
             same to the first.
     """
@@ -148,5 +150,10 @@ class FailoverPolicy:
     other_provider: bool = False
     retry_budget: Share | None = None
     budget_burst: NotNegative = 10.0
-    hedge_after_s: Positive | None = None
+    hedge_after_s: Positive | Mapping[str, Positive] | None = None
     when_all_open: Literal["fail", "send"] = "send"
+
+    def hedge_s(self, deployment: Deployment) -> float | None:
+        """How long an answer of a deployment is waited for alone; None for as long as it takes."""
+        after = self.hedge_after_s
+        return after.get(deployment.name) if isinstance(after, Mapping) else after

@@ -8,13 +8,13 @@ from llmops_cli.failover.figures import Figures, figures
 from llmops_cli.failover.findings import own_findings
 from llmops_cli.failover.model import FailoverParameters
 from llmops_cli.failover.portability import Portability
-from llmops_cli.failover.portability_tables import portability_tables
+from llmops_cli.failover.portability_tables import portability_findings, portability_tables
 from llmops_cli.failover.simulation import Simulation
 from llmops_cli.failover.tables import failover_tables
 from llmops_cli.failover.years import LEVEL, Estimate
 from llmops_cli.report import Check, Finding, Measure, Report, Scalar, Table, Unit
 
-__all__ = ["report"]
+__all__ = ["availability_of", "cost_of", "gates", "measures", "parameters", "report"]
 
 
 def report(
@@ -41,11 +41,11 @@ def report(
         title="What failing over buys",
         headline=_headline(found, known),
         inputs=inputs,
-        parameters=_parameters(given),
-        measures=tuple(_measures(found, own)),
-        checks=tuple(_checks(found, own, given)),
+        parameters=parameters(given),
+        measures=tuple(measures(found, own)),
+        checks=tuple(gates(found, own, given)),
         tables=_tables(found, known, given, moving),
-        findings=(*findings, *own_findings(found, known)),
+        findings=(*findings, *portability_findings(moving), *own_findings(found, known)),
         explanations=tuple(explanations(found, given)),
     )
 
@@ -78,7 +78,8 @@ def _percent(own: Figures) -> str:
     return f"{100 * own.availability.value:.6g}"
 
 
-def _parameters(given: FailoverParameters) -> dict[str, Scalar]:
+def parameters(given: FailoverParameters) -> dict[str, Scalar]:
+    """What was asked for."""
     return {
         "years": given.years,
         "most_requests": given.most_requests,
@@ -91,13 +92,14 @@ def _parameters(given: FailoverParameters) -> dict[str, Scalar]:
     }
 
 
-def _measures(found: Simulation, own: Figures) -> Iterator[Measure]:
-    yield _availability(found, own)
+def measures(found: Simulation, own: Figures) -> Iterator[Measure]:
+    """Of one policy, with their intervals."""
+    yield availability_of(found, own)
     lost = own.lost_per_year
     if lost is not None:
         yield _measure(found, "lost_per_year", lost, label="requests lost a year")
     if own.cost_ratio is not None:
-        yield _measure(found, "cost_ratio", own.cost_ratio, "ratio", label="cost of an answer")
+        yield cost_of(found, own)
     if own.quality_change is not None:
         yield _measure(
             found, "quality_change", own.quality_change, label="change of the mean quality"
@@ -112,8 +114,17 @@ def _measures(found: Simulation, own: Figures) -> Iterator[Measure]:
         )
 
 
-def _availability(found: Simulation, own: Figures) -> Measure:
+def availability_of(found: Simulation, own: Figures) -> Measure:
+    """Share of requests answered."""
     return _measure(found, "availability", own.availability, "share", label="requests answered")
+
+
+def cost_of(found: Simulation, own: Figures) -> Measure:
+    """Cost of an answer over that in a world without failures; unknown without prices."""
+    label = "cost of an answer"
+    if own.cost_ratio is None:
+        return Measure(name="cost_ratio", value=None, unit="ratio", label=label)
+    return _measure(found, "cost_ratio", own.cost_ratio, "ratio", label=label)
 
 
 def _measure(
@@ -145,24 +156,19 @@ def _method(found: Simulation, *, exact: bool) -> str:
     return "Wilson interval"
 
 
-def _checks(found: Simulation, own: Figures, given: FailoverParameters) -> Iterator[Check]:
+def gates(found: Simulation, own: Figures, given: FailoverParameters) -> Iterator[Check]:
+    """What was asked for, held against one policy."""
     if given.min_availability is not None:
         yield Check.at_least(
             "enough is answered",
-            _availability(found, own),
+            availability_of(found, own),
             given.min_availability,
             needed="more episodes: --most-requests",
         )
     if given.max_cost_ratio is not None:
-        cost = own.cost_ratio
-        measure = (
-            Measure(name="cost_ratio", value=None, unit="ratio", label="cost of an answer")
-            if cost is None
-            else _measure(found, "cost_ratio", cost, "ratio", label="cost of an answer")
-        )
         yield Check.at_most(
             "it costs no more",
-            measure,
+            cost_of(found, own),
             given.max_cost_ratio,
             needed="tokens in the log, and more episodes: --most-requests",
         )

@@ -18,6 +18,7 @@ __all__ = ["Requests", "clock_of", "requests_of"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 _LEAST = 2
 
@@ -35,6 +36,8 @@ class Requests:
         tasks: names of the task classes.
         conversation: ``(n,)`` numbers; each request its own where none is logged.
         error: ``(n,)`` what a call met in the log; empty where it succeeded.
+        model: ``(n,)`` that was asked for, or else that answered; empty where neither is logged.
+        measured: ``(n,)`` whether the duration is its own, and not that of the median call.
         began: moment of the first.
         filled: requests whose duration or tokens are those of the median call.
     """
@@ -47,6 +50,8 @@ class Requests:
     tasks: tuple[str, ...]
     conversation: Ints
     error: npt.NDArray[np.str_]
+    model: npt.NDArray[np.str_]
+    measured: Bools
     began: pd.Timestamp
     filled: int
 
@@ -65,6 +70,11 @@ class Requests:
         Returns:
             The load, and the place in this log of each of its requests.
         """
+        row, arrivals, numbers = self.rows_between(low_s, high_s)
+        return self.load_of(row, arrivals, numbers), row
+
+    def rows_between(self, low_s: float, high_s: float) -> tuple[Ints, Floats, Ints]:
+        """Places in this log, arrivals and numbers of the requests of a stretch of time."""
         period = self.period_s
         rounds = np.arange(int(low_s // period), int(high_s // period) + 1)
         places, arrivals, numbers = [], [], []
@@ -76,17 +86,22 @@ class Requests:
             places.append(part)
             arrivals.append(self.arrival_s[part] + turn * period)
             numbers.append(part + turn * len(self))
-        place = np.concatenate(places)
-        return (
-            Load(
-                arrivals_s=np.concatenate(arrivals).tolist(),
-                durations_s=self.duration_s[place].tolist(),
-                first_s=self.first_s[place].tolist(),
-                tokens=self.tokens[place].sum(axis=1).tolist(),
-                numbers=np.concatenate(numbers).tolist(),
-            ),
-            place,
+        return np.concatenate(places), np.concatenate(arrivals), np.concatenate(numbers)
+
+    def load_of(self, row: Ints, arrivals_s: Floats, numbers: Ints) -> Load:
+        """Some requests of this log, at moments of their own."""
+        return Load(
+            arrivals_s=arrivals_s.tolist(),
+            durations_s=self.duration_s[row].tolist(),
+            first_s=self.first_s[row].tolist(),
+            tokens=self.tokens[row].sum(axis=1).tolist(),
+            numbers=numbers.tolist(),
         )
+
+    def before(self, moment_s: float) -> int:
+        """How many requests come before a moment, the log repeated as often as it takes."""
+        turn, rest = divmod(moment_s, self.period_s)
+        return int(turn) * len(self) + int(np.searchsorted(self.arrival_s, rest))
 
 
 def clock_of(calls: CallsTable) -> tuple[pd.Timestamp, float]:
@@ -128,7 +143,8 @@ def requests_of(calls: CallsTable) -> Requests:
     timed = calls[calls["start_time"].notna()].sort_values("start_time", kind="stable")
     moment = _moments(timed)
     error = timed["error_type"].fillna("").to_numpy(dtype=str)
-    duration, tokens, filled = _measured(timed, error == "")
+    duration, measured = _durations(timed, error == "")
+    tokens, told = _tokens(timed, error == "")
     task = pd.Categorical(timed["task"].fillna("").astype(str))
     return Requests(
         arrival_s=((moment - began) / pd.Timedelta(seconds=1)).to_numpy(dtype=np.float64),
@@ -139,12 +155,14 @@ def requests_of(calls: CallsTable) -> Requests:
         tasks=tuple(task.categories),
         conversation=_conversations(timed),
         error=error,
+        model=_models(timed),
+        measured=measured,
         began=began,
-        filled=filled,
+        filled=int((~(measured & told)).sum()),
     )
 
 
-def _measured(timed: pd.DataFrame, succeeded: npt.NDArray[np.bool_]) -> tuple[Floats, Ints, int]:
+def _durations(timed: pd.DataFrame, succeeded: Bools) -> tuple[Floats, Bools]:
     raw = timed["duration_s"].to_numpy(dtype=np.float64, na_value=np.nan)
     known = succeeded & np.isfinite(raw) & (raw >= 0)
     if not known.any():
@@ -154,7 +172,10 @@ def _measured(timed: pd.DataFrame, succeeded: npt.NDArray[np.bool_]) -> tuple[Fl
             hint="latency and timeouts are simulated from it",
             field="duration_s",
         )
-    duration = np.where(known, raw, np.median(raw[known]))
+    return np.where(known, raw, np.median(raw[known])), known
+
+
+def _tokens(timed: pd.DataFrame, succeeded: Bools) -> tuple[Ints, Bools]:
     columns = [timed[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in TOKEN_CLASSES]
     tokens = np.stack(columns, axis=1)
     # A class that is not logged is a class that was not used, in a call that has any.
@@ -162,7 +183,16 @@ def _measured(timed: pd.DataFrame, succeeded: npt.NDArray[np.bool_]) -> tuple[Fl
     tokens = np.nan_to_num(tokens)
     usual = np.median(tokens[told], axis=0) if told.any() else np.zeros(len(TOKEN_CLASSES))
     tokens = np.where(told[:, None], tokens, usual)
-    return duration, np.rint(tokens).astype(np.int64), int((~(known & told)).sum())
+    return np.rint(tokens).astype(np.int64), told
+
+
+def _models(timed: pd.DataFrame) -> npt.NDArray[np.str_]:
+    found = np.full(len(timed), "", dtype=object)
+    for name in ("response_model", "request_model"):
+        if name in timed:
+            said = timed[name].astype(object).to_numpy()
+            found = np.where(pd.isna(said), found, said)
+    return found.astype(str)
 
 
 def _conversations(timed: pd.DataFrame) -> Ints:

@@ -1,11 +1,15 @@
 """The whole answer before anybody words it: every policy on the log, and over years of outages."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 
 import numpy as np
 
+from llmops_cli.failover.condensing import WHOLE, condensed, limits_of, played_requests
+from llmops_cli.failover.condensing_rule import EVERYTHING, Rule, rule_of
 from llmops_cli.failover.episodes import Episode, episodes_of, settling_s
+from llmops_cli.failover.headroom import headroom
+from llmops_cli.failover.hedging import Hedge, resolved
 from llmops_cli.failover.incidents import Incident, Outages
 from llmops_cli.failover.model import FailoverParameters, Line, Pool, usage_error
 from llmops_cli.failover.play import play
@@ -70,6 +74,8 @@ class Simulation:
         named: how many of them the file, or the usual list, names.
         losses: per provider.
         played: episodes played, of so many sampled.
+        hedges: when an answer is late, for policies that say it as a quantile.
+        condensed: stretches, of those played, that were told from parts of them.
     """
 
     requests: Requests
@@ -79,6 +85,8 @@ class Simulation:
     named: int
     losses: tuple[Loss, ...]
     played: tuple[int, int]
+    hedges: tuple[Hedge, ...] = ()
+    condensed: int = 0
 
     @property
     def per_year(self) -> float:
@@ -97,24 +105,29 @@ def simulate(requests: Requests, pool: Pool, worth: Worth, given: FailoverParame
 
     Raises:
         LlmopsError: ``failover-nothing-happens`` where nothing can fail; ``failover-no-outages``
-            where a gate on availability needs outages.
+            where a gate on availability needs outages; ``failover-no-latency``.
     """
     _check(pool, given)
-    lines = pool.lines + (_searched(pool) if given.search else ())
-    strata = _strata(requests, pool, given, max(settling_s(line.policy) for line in lines))
-    game = _Game(requests, pool, worth, given.most_requests, given.seed)
+    named = len(pool.lines)
+    every = pool.lines + (_searched(pool) if given.search else ())
+    lines, hedges = resolved(pool, every, requests)
+    pool = replace(pool, lines=lines[:named])
+    game = _Game(requests, pool, worth, given.most_requests, given.seed, _busiest(requests, pool))
+    strata = game.strata(lines, given)
     last = pool.lines[-1]
     return Simulation(
         requests=requests,
         pool=pool,
         worth=worth,
         results=tuple(game.result(line, strata) for line in lines),
-        named=len(pool.lines),
+        named=named,
         losses=tuple(game.losses(last)),
         played=(
             sum(len(item.chosen) for item in strata),
             sum(int(item.counts.sum()) for item in strata),
         ),
+        hedges=hedges,
+        condensed=len(game.condensed),
     )
 
 
@@ -135,38 +148,29 @@ def _check(pool: Pool, given: FailoverParameters) -> None:
 
 
 def _searched(pool: Pool) -> tuple[Line, ...]:
-    last = pool.lines[-1].policy
+    last = pool.lines[-1]
     orders = [
         order
         for length in range(1, min(len(pool.members), 3) + 1)
         for order in permutations(range(len(pool.members)), length)
     ]
     names = [member.deployment.name for member in pool.members]
-    taken = {line.places for line in pool.lines if line.policy == last}
+    same = (last.policy, last.hedge_share)
+    taken = {line.places for line in pool.lines if (line.policy, line.hedge_share) == same}
     return tuple(
-        Line(replace(last, name=" → ".join(names[place] for place in order)), order)
+        replace(
+            last,
+            policy=replace(last.policy, name=" → ".join(names[place] for place in order)),
+            places=order,
+        )
         for order in orders
         if order not in taken
     )
 
 
-def _strata(
-    requests: Requests, pool: Pool, given: FailoverParameters, settle_s: float
-) -> tuple[Stratum, ...]:
-    if not pool.outages:
-        return ()
-    generator = np.random.default_rng(given.seed)
-    years = [
-        episodes_of(draw_year(pool.outages, pool.common, generator), pool.chain, settle_s)
-        for _ in range(given.years)
-    ]
-    pace = len(requests) / requests.period_s
-    return drawn(
-        years,
-        given.most_requests,
-        lambda episode: max(1.0, pace * (episode.end_s - episode.start_s)),
-        generator,
-    )
+def _busiest(requests: Requests, pool: Pool) -> tuple[int, int]:
+    found = headroom(requests, pool)[0]
+    return found.busiest_requests, found.busiest_tokens
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,6 +180,36 @@ class _Game:
     worth: Worth
     most: int
     seed: int
+    busiest: tuple[int, int]
+    condensed: set[tuple[float, float]] = field(default_factory=set[tuple[float, float]])
+
+    def strata(self, lines: tuple[Line, ...], given: FailoverParameters) -> tuple[Stratum, ...]:
+        """The episodes of sampled years, and those of them that are played."""
+        pool = self.pool
+        if not pool.outages:
+            return ()
+        generator = np.random.default_rng(given.seed)
+        settle = max(settling_s(line.policy) for line in lines)
+        years = [
+            episodes_of(draw_year(pool.outages, pool.common, generator), pool.chain, settle)
+            for _ in range(given.years)
+        ]
+        return drawn(years, self.most, lambda episode: self._size(episode, lines), generator)
+
+    def _size(self, episode: Episode, lines: tuple[Line, ...]) -> float:
+        """Requests that are played of an episode, under the policy that needs most."""
+        length = episode.end_s - episode.start_s
+        count = length * len(self.requests) / self.requests.period_s
+        if count <= WHOLE:
+            return max(1.0, count)
+        pieces = 2 * len(episode.incidents)
+        rules = [self._rule(line, episode.incidents) for line in lines]
+        return max(played_requests(count, length, pieces, rule) for rule in rules)
+
+    def _rule(self, line: Line, incidents: tuple[Incident, ...]) -> Rule:
+        members = [self.pool.members[place] for place in line.places]
+        known = [(member.deployment, member.manner) for member in members]
+        return rule_of(line.policy, known, incidents, self.busiest)
 
     def result(self, line: Line, strata: tuple[Stratum, ...]) -> Result:
         period = self.requests.period_s
@@ -190,10 +224,11 @@ class _Game:
     def _quiet(self, line: Line, period_s: float) -> Tally:
         rounds = max(1, self.most // _QUIET) / len(self.requests)
         if rounds >= 1 or len(self.requests) < _WINDOWS**2:
-            return self._stretch(line, (), 0.0, max(1, int(rounds)) * period_s)
+            return self._stretch(line, (), 0.0, max(1, int(rounds)) * period_s, whole=True)
         step = period_s / _WINDOWS
         parts = [
-            self._stretch(line, (), at * step, at * step + rounds * step) for at in range(_WINDOWS)
+            self._stretch(line, (), at * step, at * step + rounds * step, whole=True)
+            for at in range(_WINDOWS)
         ]
         return added(parts)
 
@@ -213,11 +248,21 @@ class _Game:
         return self._stretch(line, episode.incidents, episode.start_s, episode.end_s)
 
     def _stretch(
-        self, line: Line, incidents: tuple[Incident, ...], low_s: float, high_s: float
+        self,
+        line: Line,
+        incidents: tuple[Incident, ...],
+        low_s: float,
+        high_s: float,
+        *,
+        whole: bool = False,
     ) -> Tally:
-        load, row = self.requests.between(low_s, high_s)
+        rule = EVERYTHING if whole else self._rule(line, incidents)
+        part = condensed(self.requests, incidents, low_s, high_s, rule)
+        if not part.whole:
+            self.condensed.add((low_s, high_s))
         chain = [self.pool.chain[place] for place in line.places]
         manners = [self.pool.members[place].manner for place in line.places]
-        world = World(chain, manners, Outages(incidents, chain), load, seed=self.seed)
-        played = play(line.policy, chain, world, load, seed=self.seed)
-        return tally(self.requests, self.worth, line.places, (played, load, row), world)
+        outages = Outages(part.incidents, chain)
+        world = World(limits_of(chain, part.every), manners, outages, part.load, seed=self.seed)
+        played = play(line.policy, chain, world, part.load, seed=self.seed)
+        return tally(self.requests, self.worth, line.places, (played, part), world)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from llmops_cli.failover.figures import Figures, bad_year
 from llmops_cli.failover.headroom import headroom
 from llmops_cli.failover.model import FailoverParameters
+from llmops_cli.failover.ranking import holds, ranked
 from llmops_cli.failover.simulation import Result, Simulation
 from llmops_cli.failover.years import BAD_YEAR, Estimate
 from llmops_cli.report import Column, Scalar, Table
@@ -101,39 +102,32 @@ def _policies(found: Simulation, known: tuple[Figures, ...], given: FailoverPara
 
 def _chains(found: Simulation, known: tuple[Figures, ...], given: FailoverParameters) -> Table:
     last = found.results[found.named - 1].line.policy
-    tried = [
-        (result, own)
-        for result, own in zip(found.results, known, strict=True)
-        if result.line.policy == last or result in found.results[found.named :]
-    ]
-    tried.sort(key=lambda item: (not _holds(item[1], given), *_order(item[1])))
+    tried = ranked(found, known, given)
     return Table(
         name="chains",
         title=f"Every chain under '{last.name}'",
         columns=(
             Column(name="chain", label="chain"),
             Column(name="holds", label="within the gates"),
+            Column(name="usd_per_1000", label="1,000 answers", unit="usd"),
             *_COLUMNS,
         ),
         rows=tuple(
-            (chain_words(found, result), _holds(own, given), *_row(found, result, own, given))
-            for result, own in tried
+            (
+                chain_words(found, found.results[at]),
+                holds(known[at], given),
+                _per_thousand(known[at].usd_each),
+                *_row(found, found.results[at], known[at], given),
+            )
+            for at in tried
         ),
         note="those within --min-availability and --max-cost-ratio first, the cheapest of them "
         "before the others",
     )
 
 
-def _holds(own: Figures, given: FailoverParameters) -> bool:
-    available = given.min_availability is None or own.availability.low >= given.min_availability
-    cost = own.cost_ratio
-    cheap = given.max_cost_ratio is None or (cost is not None and cost.high <= given.max_cost_ratio)
-    return available and cheap
-
-
-def _order(own: Figures) -> tuple[float, float]:
-    cost = 1.0 if own.cost_ratio is None else own.cost_ratio.value
-    return cost, -own.availability.value
+def _per_thousand(usd: float | None) -> float | None:
+    return None if usd is None else 1000 * usd
 
 
 def _losses(found: Simulation) -> Table:

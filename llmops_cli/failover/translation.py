@@ -7,21 +7,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 __all__ = [
+    "ANTHROPIC",
     "FLAGGED",
+    "OPENAI",
     "REFUSED",
     "Logged",
     "Moved",
     "Problem",
     "Problems",
-    "logged_of",
+    "as_logged",
+    "image_source",
     "plain_text",
+    "text_block",
 ]
+
+ANTHROPIC, OPENAI = "anthropic", "openai"
+"""The two APIs: Anthropic's Messages, and OpenAI's Chat Completions, which most others speak."""
 
 REFUSED, FLAGGED = "refused", "flagged"
 """A refused request cannot move; a flagged one moves, and is not quite the same."""
+
+_DATA = "data:"
 
 Message = Mapping[str, Any]
 
@@ -41,11 +48,19 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A prompt as it was logged, in the words of its API."""
+    """A prompt as it was logged, in the words of its API.
+
+    Attributes:
+        tools: their definitions.
+        system: blocks or texts that stand apart.
+        messages: in their order.
+        problems: of what the log keeps of it.
+    """
 
     tools: Sequence[Message]
     system: Sequence[Any]
     messages: Sequence[Message]
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,41 +100,7 @@ class Problems:
         return tuple(self.found.values())
 
 
-class _Content(msgspec.Struct):
-    # As `llmops ingest --keep-content` writes it.
-    tools: list[Any] = []
-    system: list[Any] = []
-    messages: list[dict[str, Any]] = []
-
-
-def logged_of(content: str) -> Logged | None:
-    """One value of the column ``content``; None where it is no list of messages with roles."""
-    try:
-        kept = msgspec.json.decode(content, type=_Content)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    messages = [_usual(item) for item in kept.messages]
-    known = all(isinstance(item.get("role"), str) and "parts" not in item for item in messages)
-    tools = [item for item in kept.tools if isinstance(item, dict)]
-    whole = len(tools) == len(kept.tools)
-    system = [_text_block(item) for item in kept.system]
-    return Logged(tools, system, messages) if messages and known and whole else None
-
-
-def _usual(message: dict[str, Any]) -> dict[str, Any]:
-    """A message whose text is written as Anthropic and OpenAI's Chat Completions both write it."""
-    parts = message.get("parts", message.get("content"))
-    if not isinstance(parts, list):
-        return message
-    content = [_text_block(item) for item in parts]
-    if "parts" not in message:
-        return {**message, "content": content}
-    if not content or not all(isinstance(item, dict) and "text" in item for item in content):
-        return message  # OpenTelemetry's other parts have no form of their own here
-    return {"role": message.get("role"), "content": content}
-
-
-def _text_block(part: Any) -> Any:  # noqa: ANN401 - JSON
+def text_block(part: Any) -> Any:  # noqa: ANN401 - JSON
     """Text of OpenAI's Responses, of Bedrock's Converse and of OpenTelemetry; the rest as it is."""
     if not isinstance(part, dict):
         return part
@@ -127,6 +108,21 @@ def _text_block(part: Any) -> Any:  # noqa: ANN401 - JSON
     text = part.get("content") if kind == "text" and "text" not in part else part.get("text")
     foreign = kind in {"input_text", "output_text"} or set(part) in ({"text"}, {"type", "content"})
     return {"type": "text", "text": text} if foreign and isinstance(text, str) else part
+
+
+def image_source(image: Any) -> dict[str, Any] | None:  # noqa: ANN401 - JSON
+    """An image's address or data as Anthropic's API takes it; None where it has neither.
+
+    Args:
+        image: an address, or OpenAI's object with one; data as a ``data:`` address.
+    """
+    url = image.get("url") if isinstance(image, dict) else image
+    if not isinstance(url, str):
+        return None
+    if not url.startswith(_DATA):
+        return {"type": "url", "url": url}
+    head, _, data = url.removeprefix(_DATA).partition(",")
+    return {"type": "base64", "media_type": head.partition(";")[0], "data": data}
 
 
 def as_logged(logged: Logged, *, system_apart: bool) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from llmops_cli.failover.limits import Limiter
 from llmops_cli.failover.load import Load
 from llmops_cli.failover.policy import Deployment
 
-__all__ = ["Answer", "Manner", "World"]
+__all__ = ["Answer", "Manner", "World", "quantile_s"]
 
 _REFUSED_S = 0.05
 """How long a provider takes to say that a limit is reached."""
@@ -119,7 +119,16 @@ class World:
         manner = self._manners[place]
         if manner.latency_s is None:
             return self._load.durations_s[request] * manner.latency_ratio
-        median, tail = manner.latency_s
         luck = uniform(self._seed, self._load.numbers[request], place, LATENCY)
-        spread = math.log(tail / median) / _P99
-        return median * math.exp(spread * _NORMAL.inv_cdf(max(luck, 1e-12)))
+        return quantile_s(manner.latency_s, max(luck, 1e-12))
+
+
+def quantile_s(latency_s: tuple[float, float], share: float) -> float:
+    """Seconds in which a share of answers is there.
+
+    Args:
+        latency_s: median and 99th percentile of a log-normal law.
+        share: above 0 and below 1.
+    """
+    median, tail = latency_s
+    return median * math.exp(math.log(tail / median) / _P99 * _NORMAL.inv_cdf(share))

@@ -6,7 +6,7 @@ they are a stratum of their own and are played first.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -62,11 +62,13 @@ class Years:
         strata: the episodes.
         sums: per stratum ``(m, s)`` sums of each played episode, in the order of ``SUMS``.
         added_s: how much later than usual the requests of the played episodes were answered.
+        added_weight: how many requests each of those stands for.
     """
 
     strata: tuple[Stratum, ...]
     sums: tuple[Floats, ...]
     added_s: Floats
+    added_weight: Floats = field(default_factory=lambda: np.zeros(0))
 
     def total(self, weights: dict[str, float]) -> Estimate:
         """A weighted sum of sums over a year's episodes.
@@ -141,8 +143,10 @@ def years_of(strata: tuple[Stratum, ...], play: Callable[[Episode], Tally]) -> Y
     """Play the chosen episodes."""
     sums: list[Floats] = []
     added: list[Floats] = [np.zeros(0)]
+    weights: list[Floats] = [np.zeros(0)]
     for stratum in strata:
         tallies = [play(item) for item in stratum.chosen]
         sums.append(np.array([item.sums for item in tallies]).reshape(-1, len(SUMS)))
         added += [item.added_s for item in tallies]
-    return Years(strata, tuple(sums), np.concatenate(added))
+        weights += [item.added_weight for item in tallies]
+    return Years(strata, tuple(sums), np.concatenate(added), np.concatenate(weights))

@@ -6,6 +6,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
 Run = Callable[..., CompletedProcess[str]]
@@ -103,6 +104,56 @@ def test_a_refusal_is_one_sentence(
     assert done.stderr.startswith(f"llmops: error[{slug}]")
     assert "Traceback" not in done.stderr
     assert not done.stdout
+
+
+def test_a_plan_is_written_held_and_exported(ask: Run, llmops: Run, datasets: Path,
+                                              tmp_path: Path) -> None:  # fmt: skip
+    """One plan: within its schema, held by its own log in every way, and LiteLLM's file."""
+    made = ask("--published-outages", "--min-availability", "0.9", "-o", "plan.yaml")
+    assert made.returncode == 0, made.stderr
+    plan = yaml.safe_load((tmp_path / "plan.yaml").read_text())
+    Draft202012Validator(json.loads(llmops("schema", "failover-plan").stdout)).validate(plan)
+    assert [item["name"] for item in plan["deployments"]] == ["haiku", "mini"]
+    log = datasets / "classifier.jsonl.gz"
+    for gates, code in (
+        ((), 0),
+        (("--max-cost-ratio", "0.5"), 1),
+        (("--min-availability", "0.99993"), 4),
+    ):
+        held = llmops("simulate-failover", log, "--plan", "plan.yaml", *gates)
+        assert held.returncode == code, held.stdout + held.stderr
+        assert "the log that the plan was made on" in " ".join(held.stdout.split())
+    done = llmops("simulate-failover", "--plan", "plan.yaml", "--export", "litellm=r.yaml")
+    assert done.returncode == 0, done.stderr
+    models = yaml.safe_load((tmp_path / "r.yaml").read_text())["model_list"]
+    assert [item["model_info"]["id"] for item in models] == ["haiku", "mini"]
+
+
+@pytest.mark.parametrize(
+    ("options", "slug", "code"),
+    [
+        ((), "failover-no-input", 2),
+        (("--pool", "p.yaml"), "failover-no-input", 2),
+        (("log.jsonl",), "failover-no-input", 2),
+        (("--plan", "p.yaml"), "export-missing", 2),
+        (("--plan", "p.yaml", "--pool", "p.yaml"), "failover-not-with-plan", 2),
+        (("--plan", "p.yaml", "--search", "log.jsonl"), "failover-not-with-plan", 2),
+        (("--plan", "p.yaml", "-o", "q.yaml", "log.jsonl"), "failover-not-with-plan", 2),
+        (
+            ("--plan", "p.yaml", "log.jsonl", "--export", "litellm=r.yaml"),
+            "failover-not-with-plan",
+            2,
+        ),
+        (("--plan", "nowhere.yaml", "log.jsonl"), "plan-unreadable", 2),
+        (("--plan", "p.yaml", "--export", "litellm=r.yaml"), "plan-schema-unknown", 3),
+    ],
+)
+def test_what_a_plan_cannot_stand_beside(
+    llmops: Run, tmp_path: Path, options: tuple[str, ...], slug: str, code: int
+) -> None:
+    (tmp_path / "p.yaml").write_text("schema: llmops.failover/1\n")
+    done = llmops("simulate-failover", *options)
+    assert (done.returncode, done.stderr.split("]")[0]) == (code, f"llmops: error[{slug}")
 
 
 def test_a_pool_that_is_not_there(ask: Run) -> None:

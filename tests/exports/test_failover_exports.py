@@ -1,7 +1,9 @@
 """Failover plans for other programs: their schemas, their order, and what they cannot say."""
 
+import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,12 +95,29 @@ def test_litellm_without_breaker_or_backup() -> None:
     assert "fallbacks" not in found["router_settings"]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore")  # of its own code
 def test_litellms_own_router_takes_the_configuration(plan: FailoverPlan) -> None:
     router = pytest.importorskip("litellm", reason="litellm is not installed").Router
     found = yaml.safe_load(FAILOVER_EXPORTS["litellm"](plan).text)
     made = router(model_list=found["model_list"], **found["router_settings"])
     assert len(made.model_list) == len(plan.chain)
+
+
+@pytest.mark.filterwarnings("ignore")  # of its own code
+def test_litellms_own_configuration_loader_makes_the_router(
+    plan: FailoverPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it asks for it on the network
+    proxy = pytest.importorskip(
+        "litellm.proxy.proxy_server", reason="litellm's proxy is not installed"
+    )
+    file = tmp_path / "config.yaml"
+    file.write_text(FAILOVER_EXPORTS["litellm"](plan).text, "utf-8")
+    loading = proxy.ProxyConfig().load_config(router=None, config_file_path=str(file))
+    router, models, _ = asyncio.run(loading)
+    assert [item["model_info"]["id"] for item in models] == [item.name for item in plan.chain]
+    assert router.timeout == plan.policy.timeout_s
+    assert bool(router.fallbacks) == (len(plan.chain) > 1)
 
 
 def test_portkeys_targets_follow_the_chain() -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from llmops_cli.failover.incidents import Incident, Outages
 from llmops_cli.failover.load import Load
 from llmops_cli.failover.play import Played, play
 from llmops_cli.failover.policy import Deployment, FailoverPolicy
+from llmops_cli.failover.requests import Requests
 from llmops_cli.failover.world import Manner, World
 
 Player = Callable[..., Played]
@@ -48,3 +51,36 @@ def played(chain: tuple[Deployment, ...]) -> Player:
         return play(policy, deployments, world, load, seed=seed)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def log() -> Callable[..., Requests]:
+    """A log at an even pace: durations, and per call its model and whether it was measured."""
+
+    def made(
+        durations_s: np.ndarray,
+        *,
+        every_s: float = 1.0,
+        model: np.ndarray | str = "m",
+        measured: np.ndarray | None = None,
+        tokens: int = 100,
+    ) -> Requests:
+        n = len(durations_s)
+        used = np.zeros((n, 5), dtype=np.int64)
+        used[:, 0] = tokens
+        return Requests(
+            arrival_s=every_s * np.arange(n, dtype=float),
+            duration_s=np.asarray(durations_s, dtype=float),
+            first_s=np.asarray(durations_s, dtype=float),
+            tokens=used,
+            task=np.zeros(n, dtype=np.int64),
+            tasks=("",),
+            conversation=np.arange(n),
+            error=np.full(n, ""),
+            model=np.broadcast_to(np.asarray(model), n).astype(str),
+            measured=np.ones(n, dtype=bool) if measured is None else measured,
+            began=pd.Timestamp("2026-01-05T10:00:00Z"),
+            filled=0,
+        )
+
+    return made

@@ -102,7 +102,9 @@ def test_where_everything_is_left_alone_the_policy_says_what_happens(
 
 
 def test_the_hedge_is_the_next_healthy_deployment() -> None:
-    assert step(FailoverPolicy(breaker=None, hedge_after_s=1.0)) == Send(0, hedge=1)
+    assert step(FailoverPolicy(breaker=None, hedge_after_s=1.0)) == Send(
+        0, hedge=1, hedge_after_s=1.0
+    )
 
 
 def test_first_attempts_follow_the_weights() -> None:

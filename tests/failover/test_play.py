@@ -55,33 +55,6 @@ def test_independent_outages_multiply(played: Player) -> None:
     assert lost == pytest.approx(qa * qb, abs=4 * math.sqrt(qa * qb / n))
 
 
-def test_hedging_squares_the_tail_and_costs_the_share_that_is_slow(chain: Chain) -> None:
-    """P(slow) becomes its square; a hedge after the 95th percentile adds 5 % load."""
-    n, slow = 20_000, 0.05
-    generator = np.random.default_rng(1)
-    load = Load(
-        np.arange(float(n)).tolist(),
-        [1.0] * n,
-        [0.2] * n,
-        [1] * n,
-        generator.permutation(n).tolist(),
-    )
-    # Log-normal: the 95th percentile of median 1 and p99 as below.
-    spread = math.log(10) / 2.3263478740408408
-    p95 = math.exp(1.6448536269514722 * spread)
-    manners = (Manner(latency_s=(1.0, 10.0)), Manner(latency_s=(1.0, 10.0)))
-    policy = FailoverPolicy(breaker=None, backoff=NONE, hedge_after_s=p95, timeout_s=1e9)
-    world = World(chain, manners, Outages((), chain), load, seed=3)
-    seen = play(policy, chain, world, load, seed=3)
-    took = seen.ended_s - np.array(load.arrivals_s)
-    extra = sum(item.hedge for item in seen.attempts) / n
-    assert extra == pytest.approx(slow, abs=0.005)
-    # Both slow: the first past p95 and the hedge past p95 as well.
-    both = float((took > 2 * p95 - 1e-9).mean())
-    assert both <= slow * slow + 0.002
-    assert float((seen.place == LOST).mean()) == 0
-
-
 def test_litellms_outage_without_cooldown(played: Player) -> None:
     """Issue 40405: 33 primary attempts for 11 requests in 60 s, 5 to 6 s each."""
     down = (Incident(start_s=0, duration_s=60, provider="a", responds_s=1.0),)

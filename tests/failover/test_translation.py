@@ -17,7 +17,8 @@ from llmops_cli.failover.portability import (
     moved,
     portability,
 )
-from llmops_cli.failover.translation import Logged, logged_of
+from llmops_cli.failover.translation import Logged
+from llmops_cli.failover.wording import logged_of
 
 CALL = {"type": "tool_use", "id": "t1", "name": "find", "input": {"id": 7}}
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "found"}
@@ -233,10 +234,10 @@ def test_a_log_without_prompts_is_refused() -> None:
     assert caught.value.slug == "failover-no-content"
 
 
-def test_messages_in_the_words_of_opentelemetry_are_of_no_api() -> None:
-    assert logged_of(content({"role": "user", "parts": []})) is None
-    assert logged_of("[1]") is None
-    assert logged_of(content()) is None
+def test_what_is_no_prompt_is_of_no_api() -> None:
+    assert logged_of(content({"role": "user", "parts": []}), OPENAI) is None
+    assert logged_of("[1]", OPENAI) is None
+    assert logged_of(content(), OPENAI) is None
 
 
 @pytest.mark.parametrize(
@@ -291,14 +292,8 @@ def test_whatever_was_logged_becomes_a_prompt_or_a_named_problem(
 )
 def test_text_of_every_reader_is_sent_in_the_form_both_apis_take(message: dict[str, Any]) -> None:
     kept = {"system": [{"type": "text", "content": "brief"}], "messages": [message]}
-    found = logged_of(msgspec.json.encode(kept).decode())
+    found = logged_of(msgspec.json.encode(kept).decode(), OPENAI)
     assert found is not None
     block = {"type": "text", "text": "hello"}
     assert list(found.messages) == [{"role": "user", "content": [block]}]
     assert list(found.system) == [{"type": "text", "text": "brief"}]
-
-
-def test_a_tool_call_of_opentelemetry_is_not_taken_for_text() -> None:
-    parts = [{"type": "tool_call", "id": "1", "name": "f", "arguments": {}}]
-    message = {"role": "assistant", "parts": parts}
-    assert logged_of(msgspec.json.encode({"messages": [message]}).decode()) is None
