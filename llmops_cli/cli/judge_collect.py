@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from llmops_cli.cli.cassette_option import CassetteOption, RecordModeOption, record_mode_of
 from llmops_cli.cli.judge_run import Plan, collect, show_estimate
 from llmops_cli.cli.judge_settings import labels_of, price_of, template_of, usage_error
 from llmops_cli.cli.logs import bad_row_findings, say_bad_rows
 from llmops_cli.cli.options import Shared, check_writable, command
+from llmops_cli.cli.otlp_option import EndpointOption, endpoint_of
 from llmops_cli.cli.show import STDOUT
 
 if TYPE_CHECKING:
@@ -130,6 +132,9 @@ def judge_collect(
             "--structured/--no-structured", help="Ask for the verdict by JSON schema, or by words."
         ),
     ] = True,
+    cassette: CassetteOption = None,
+    record_mode: RecordModeOption = "",
+    otlp_endpoint: EndpointOption = "",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on in the output of a run that ended early.")
     ] = False,
@@ -147,8 +152,12 @@ def judge_collect(
 
     The key comes from ANTHROPIC_API_KEY or OPENAI_API_KEY. Each verdict is on the disk before
     anything follows from it: a run may be killed anywhere and goes on with --resume, asking
-    again only what was in flight. An answer without a verdict in it is kept as unparsable.
-    Exits 4 when the cap leaves rows unjudged, 5 when the provider fails.
+    again only what was in flight, which the cap counts at the most it can have cost. An answer
+    without a verdict in it is kept as unparsable. Exits 4 when the cap leaves rows unjudged, 5
+    when the provider fails.
+
+    With --cassette nothing is sent unless --record-mode says so: recorded answers give the same
+    decisions and spans again, without key, connection or cost. llmops schema cassette.
 
     Also spelled `llmops judge-collect`.
     """
@@ -184,10 +193,13 @@ def judge_collect(
         cap_usd=_DEFAULT_CAP_USD if max_usd is None else max_usd,
         files=files,
         resume=resume,
+        cassette=cassette,
+        record_mode=record_mode_of(record_mode, cassette, *(files or ())),
+        endpoint=endpoint_of(otlp_endpoint),
         common=_common(sources, quarantine, settings, provider, priced=price is not None),
     )
     if dry_run:
-        show_estimate(plan, shared)
+        show_estimate(plan, provider, shared)
     collect(plan, provider, base_url, timeout, shared)
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from llmops_cli.cli.otlp_option import not_exported
 from llmops_cli.cli.show import counted
+from llmops_cli.cli.spend_reports import interrupted, spend
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Check, Explanation, Finding, Measure, Report, Verdict
 from llmops_cli.views.numbers import amount
@@ -63,6 +65,7 @@ def estimate(
 
 def summary(outcome: "Outcome", cap_usd: float, *, priced: bool, **common: Any) -> Report:
     """What a run came to; inconclusive where the cap ended it with rows left."""
+    findings: tuple[Finding, ...] = common.pop("findings", ())
     judged = outcome.rows - outcome.left
     measure = Measure(name="rows_judged", value=judged, unit="count", n=outcome.rows)
     spent = outcome.spent_usd if priced else None
@@ -76,11 +79,15 @@ def summary(outcome: "Outcome", cap_usd: float, *, priced: bool, **common: Any) 
             Measure(name="judged_before", value=outcome.before, unit="count"),
             Measure(name="unparsable", value=outcome.unparsable, unit="count",
                     label="answers without a verdict in them"),
+            Measure(name="played", value=outcome.played, unit="count",
+                    label="calls played from the cassette"),
             Measure(name="requests", value=outcome.requests, unit="count",
                     label="requests sent by this run"),
             Measure(name="spent_usd", value=spent, unit="usd", label="spent, all runs"),
         ),
         checks=(_all_judged(outcome, measure, cap_usd),),
+        explanations=(spend(outcome, cap_usd),) if priced else (),
+        findings=(*findings, *interrupted(outcome), *not_exported(outcome.exported)),
         **common,
     )  # fmt: skip
 

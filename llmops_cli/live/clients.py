@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.live.anthropic_sdk import anthropic_client
-from llmops_cli.live.completions import Client
+from llmops_cli.live.completions import Client, Completion, Patience, Request
 from llmops_cli.live.openai_sdk import openai_client
 
-__all__ = ["PROVIDERS", "open_client"]
+__all__ = ["PROVIDERS", "closed_client", "open_client"]
 
 _Opener = Callable[[str | None, str, float], Client]
 PROVIDERS: Mapping[str, tuple[str, _Opener]] = {
@@ -48,3 +49,29 @@ def open_client(provider: str, *, base_url: str | None = None, timeout_s: float 
             exit_code=ExitCode.USAGE,
         )
     return opener(base_url, key, timeout_s)
+
+
+class _Closed:
+    """Stands for a provider whose answers are on a cassette."""
+
+    def __init__(self, provider: str, server: tuple[str, int]) -> None:
+        self.provider, self.server = provider, server
+
+    async def complete(self, request: Request) -> Completion:
+        raise RuntimeError(request.model)
+
+    async def converse(self, body: Mapping[str, Any], patience: Patience) -> Completion:
+        raise RuntimeError(body["model"], patience)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def closed_client(provider: str, server: tuple[str, int] = ("", 0)) -> Client:
+    """A client that needs no key, loads no SDK and sends nothing.
+
+    Args:
+        provider: that it stands for.
+        server: that was asked, where spans are to say so.
+    """
+    return _Closed(provider, server)

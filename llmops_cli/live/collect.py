@@ -1,140 +1,30 @@
 """The loop: every row is asked once per order, within the budget, and written down at once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from enum import Enum
-from hashlib import blake2b
 from typing import Any
 
-from llmops_cli.failover.policy import Backoff
 from llmops_cli.live.asking import Asker, Reply
 from llmops_cli.live.budget import Budget
-from llmops_cli.live.completions import Client, Failure, Request
+from llmops_cli.live.collect_model import FIRST, SWAPPED, Outcome, Row, Settings, Stop
+from llmops_cli.live.completions import Client, Completion
 from llmops_cli.live.journal import Asked, Journal
-from llmops_cli.live.prompts import UNPARSABLE, Template, read_verdict, verdict_schema
-from llmops_cli.live.recording import CONFIDENCE, ORDER, ROW, VERDICT, Recorder, RowTrace
+from llmops_cli.live.judge_tape import JudgeTape
+from llmops_cli.live.prompts import UNPARSABLE, Verdict, read_verdict
+from llmops_cli.live.recording import (
+    CONFIDENCE,
+    ORDER,
+    ROW,
+    VERDICT,
+    Attempt,
+    Recorder,
+    RowTrace,
+)
 from llmops_cli.live.side_by_side import side_by_side
 from llmops_cli.live.verdicts import about_row, decision, evaluations
 
-__all__ = ["Outcome", "Row", "Settings", "Stop", "collect_verdicts"]
-
-FIRST, SWAPPED = "first", "swapped"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row to judge.
-
-    Attributes:
-        id: under which its verdict is filed; asked once.
-        values: the text of each column of the template.
-        carried: columns that go into its decision as they are.
-        conversation: what the row belongs to; itself where nothing says it.
-        response_id: of the judged answer in its own log, where it is known.
-    """
-
-    id: str
-    values: Mapping[str, str]
-    carried: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    conversation: str = ""
-    response_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How rows are judged.
-
-    Attributes:
-        model: the judge.
-        template: its prompt.
-        labels: the verdicts it may give.
-        max_output_tokens: of one answer.
-        structured: whether the verdict is asked for by schema.
-        concurrency: calls in flight.
-        retries: when a failed request is sent again.
-        give_up_after: rows that fail one after another before the run ends.
-        keep_content: whether prompts and answers go into the spans.
-    """
-
-    model: str
-    template: Template
-    labels: tuple[str, ...]
-    max_output_tokens: int = 1024
-    structured: bool = True
-    concurrency: int = 4
-    retries: Backoff = field(default_factory=Backoff)
-    give_up_after: int = 5
-    keep_content: bool = False
-
-    @property
-    def orders(self) -> tuple[str, ...]:
-        """The orders in which a row is asked; pairs in both."""
-        return (FIRST, SWAPPED) if self.template.pairwise else (FIRST,)
-
-    def request(self, row: Row, order: str) -> Request:
-        """What is sent about a row."""
-        prompt = self.template.filled(row.values, swapped=order == SWAPPED)
-        schema = verdict_schema(self.labels) if self.structured else None
-        return Request(self.model, prompt, schema, self.max_output_tokens)
-
-    def digest(self, client: Client) -> str:
-        """Tells runs apart whose verdicts must not be mixed."""
-        where = (client.provider, client.server)
-        parts = (*where, self.model, self.template.digest, self.labels, self.structured)
-        return blake2b(repr(parts).encode(), digest_size=8).hexdigest()
-
-    def recorder(self, client: Client) -> Recorder:
-        """Writes the spans of a run."""
-        return Recorder(
-            provider=client.provider,
-            server=client.server,
-            model=self.model,
-            max_output_tokens=self.max_output_tokens,
-            output_type="json" if self.structured else "text",
-            settings=self.digest(client),
-            keep_content=self.keep_content,
-        )
-
-
-class Stop(Enum):
-    """Why a run ended before its rows did."""
-
-    CAP = "cap"
-    PROVIDER = "provider"
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run came to.
-
-    Attributes:
-        rows: all rows given.
-        before: of them done by earlier runs.
-        decided: done by this run.
-        unparsable: verdicts of this run that could not be read.
-        failed: rows of this run that got no answer.
-        requests: sent by this run, retries among them.
-        spent_usd: by all runs into these files.
-        stop: why it ended early.
-        failure: the last one.
-    """
-
-    rows: int
-    before: int = 0
-    decided: int = 0
-    unparsable: int = 0
-    failed: int = 0
-    requests: int = 0
-    spent_usd: float = 0.0
-    stop: Stop | None = None
-    failure: Failure | None = None
-
-    @property
-    def left(self) -> int:
-        """Rows without a decision."""
-        return self.rows - self.before - self.decided
-
+__all__ = ["collect_verdicts"]
 
 Advance = Callable[[Outcome], None]
 
@@ -158,13 +48,19 @@ async def collect_verdicts(
         advance: told after each row.
 
     Raises:
-        LlmopsError: ``output-unwritable``.
+        LlmopsError: ``output-unwritable``, and ``cassette-without-request`` before anything is
+            written, where the journal has a cassette.
     """
     outcome = Outcome(len(rows), before=sum(row.id in journal.done for row in rows))
     outcome.spent_usd = budget.spent_usd
+    outcome.interrupted, outcome.interrupted_usd = journal.interrupted, journal.interrupted_usd
     asker = Asker(client, budget, settings.retries, lambda: outcome.stop is not None)
-    run = _Run(settings, asker, journal, settings.recorder(client), outcome, advance)
-    todo = iter([row for row in rows if row.id not in journal.done])
+    left = [row for row in rows if row.id not in journal.done]
+    tape = JudgeTape(journal.cassette, settings, client)
+    tape.require(left)
+    files = journal, settings.recorder(client), tape
+    run = _Run(settings, asker, files, outcome, advance)
+    todo = iter(left)
     await side_by_side(settings.concurrency, lambda: run.work(todo))
     return outcome
 
@@ -176,13 +72,12 @@ class _Run:
         self,
         settings: Settings,
         asker: Asker,
-        journal: Journal,
-        recorder: Recorder,
+        files: tuple[Journal, Recorder, JudgeTape],
         outcome: Outcome,
         advance: Advance,
     ) -> None:
         self._settings, self._asker = settings, asker
-        self._journal, self._recorder = journal, recorder
+        self._journal, self._recorder, self._tape = files
         self._outcome, self._advance = outcome, advance
         self._failed_in_a_row = 0
 
@@ -201,8 +96,8 @@ class _Run:
             found = self._journal.asked(row.id, order)
             if found is None:
                 if spans:  # an answer is paid for: on the disk before the next request
-                    self._journal.add_spans(self._recorder.line(spans))
-                reply = await self._asker.ask(self._settings.request(row, order))
+                    self._keep(spans)
+                trace, reply = await self._ask(row, order, trace)
                 trace, found, spans = self._recorded(row, order, trace, reply)
                 if found is None:
                     self._unanswered(row, trace, spans, reply)
@@ -210,28 +105,57 @@ class _Run:
             known[order] = found
         self._decide(row, trace, spans, known)
 
+    async def _ask(self, row: Row, order: str, trace: RowTrace) -> tuple[RowTrace, Reply]:
+        played = self._tape.play(row, order)
+        if played is not None:
+            recorded, reply = played
+            # The second order belongs to the trace that the first began.
+            return trace if trace.trace_id == recorded.trace_id else recorded, reply
+
+        def note(attempts: Sequence[Attempt]) -> None:
+            span = self._spans(row, order, trace, attempts)[-1]
+            self._journal.note(span["spanId"], self._recorder.line([span]))
+
+        reply = await self._asker.ask(self._settings.request(row, order), note)
+        self._tape.record(row, order, trace, reply)
+        return trace, reply
+
     def _recorded(
         self, row: Row, order: str, trace: RowTrace, reply: Reply
     ) -> tuple[RowTrace, Asked | None, list[dict[str, Any]]]:
-        self._outcome.requests += len(reply.attempts)
+        self._outcome.requests += 0 if reply.played else len(reply.attempts)
+        self._outcome.played += reply.played
         if not reply.attempts:
             return trace, None, []
         first, last = reply.attempts[0], reply.attempts[-1]
         trace = trace if trace.started_ns else replace(trace, started_ns=first.started_ns)
-        said: dict[str, Any] = {ROW: row.id, ORDER: order}
         found = None
         if reply.completion is not None:
-            verdict = read_verdict(reply.completion.text, self._settings.labels)
-            verdict = verdict.unswapped() if order == SWAPPED else verdict
-            said |= {VERDICT: verdict.label, CONFIDENCE: verdict.confidence}
             seconds = (last.ended_ns - last.started_ns) / 1e9
+            verdict = self._verdict(order, reply.completion)
             found = Asked(verdict, reply.charged_usd, seconds, last.ended_ns)
+        return trace, found, self._spans(row, order, trace, reply.attempts)
+
+    def _spans(
+        self, row: Row, order: str, trace: RowTrace, attempts: Sequence[Attempt]
+    ) -> list[dict[str, Any]]:
+        said: dict[str, Any] = {ROW: row.id, ORDER: order}
+        outcome = attempts[-1].outcome
+        if isinstance(outcome, Completion):
+            verdict = self._verdict(order, outcome)
+            said |= {VERDICT: verdict.label, CONFIDENCE: verdict.confidence}
         prompt = self._settings.request(row, order).prompt if self._recorder.keep_content else ""
         belongs = row.conversation or row.id
-        spans = self._recorder.attempts(
-            reply.attempts, trace, conversation=belongs, said=said, prompt=prompt
+        return self._recorder.attempts(
+            attempts, trace, conversation=belongs, said=said, prompt=prompt
         )
-        return trace, found, spans
+
+    def _verdict(self, order: str, answer: Completion) -> Verdict:
+        verdict = read_verdict(answer.text, self._settings.labels)
+        return verdict.unswapped() if order == SWAPPED else verdict
+
+    def _keep(self, spans: Sequence[dict[str, Any]]) -> None:
+        self._journal.add_spans(self._recorder.line(spans), [span["spanId"] for span in spans])
 
     def _unanswered(
         self, row: Row, trace: RowTrace, spans: list[dict[str, Any]], reply: Reply
@@ -242,7 +166,7 @@ class _Run:
             ended = reply.attempts[-1].ended_ns if reply.attempts else trace.started_ns
             about = about_row(row.id, row.conversation or row.id, row.carried)
             whole = self._recorder.row(trace, ended, attributes=about, evaluations=(), failed=kind)
-            self._journal.add_spans(self._recorder.line([*spans, whole]))
+            self._keep([*spans, whole])
         if reply.failure is None:
             self._outcome.stop = self._outcome.stop or Stop.CAP
             return
@@ -268,7 +192,7 @@ class _Run:
             )
             about = about_row(row.id, row.conversation or row.id, row.carried)
             whole = self._recorder.row(trace, ended, attributes=about, evaluations=events)
-            self._journal.add_spans(self._recorder.line([*spans, whole]))
+            self._keep([*spans, whole])
         at = datetime.fromtimestamp(known[FIRST].ended_ns / 1e9, tz=UTC)
         made = decision(row.id, self._settings.model, known[FIRST], swapped, at)
         self._journal.add_decision({**made, **row.carried})

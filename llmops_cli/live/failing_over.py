@@ -53,12 +53,14 @@ class Answered:
         place: of the deployment that answered; None for nobody.
         completion: the answer.
         failure: what its last attempt met; None where it was answered or never sent.
+        first: place of the deployment that it preferred.
     """
 
     made: tuple[Made, ...]
     place: int | None = None
     completion: Completion | None = None
     failure: Failure | None = None
+    first: int = 0
 
 
 def failure_kind(failure: Failure) -> FailureKind:
@@ -103,14 +105,19 @@ class FailingOver:
         self._clock, self._sleep, self._draw = clock, sleep, draw
         self._health = Health(policy, len(self._chain))
 
-    async def complete(self, send: Sender, *, tokens: int = 0) -> Answered:
+    async def complete(
+        self, send: Sender, *, tokens: int = 0, places: Sequence[int] | None = None
+    ) -> Answered:
         """Ask until somebody answers or the policy gives up.
 
         Args:
             send: sends the request to one deployment.
             tokens: input and the most output, for the context windows; 0 if unknown.
+            places: of the deployments that can take it; None for all.
         """
-        flight = _Flight(Asked(self._clock(), order_of(self._chain, self._draw()), tokens))
+        order = order_of(self._chain, self._draw())
+        able = tuple(place for place in order if places is None or place in places)
+        flight = _Flight(Asked(self._clock(), able, tokens))
         try:
             while True:
                 step = self._decided(flight)
@@ -134,8 +141,8 @@ class FailingOver:
 
     async def _race(self, flight: _Flight, step: Send, send: Sender) -> Answered | None:
         self._start(flight, step.place, send, hedge=False)
-        if step.hedge is not None and self._policy.hedge_after_s is not None:
-            await asyncio.wait(flight.running, timeout=self._policy.hedge_after_s)
+        if step.hedge is not None and step.hedge_after_s is not None:
+            await asyncio.wait(flight.running, timeout=step.hedge_after_s)
             late = not any(task.done() for task in flight.running)
             if late and self._health.may_repeat():
                 self._start(flight, step.hedge, send, hedge=True)
@@ -179,7 +186,7 @@ class FailingOver:
             self._health.answered(made.place, made.ended_s)
             dropped = [replace(item, ended_s=made.ended_s) for item in flight.running.values()]
             every = sorted([*flight.made, *dropped], key=lambda item: item.number)
-            return Answered(tuple(every), made.place, made.outcome)
+            return Answered(tuple(every), made.place, made.outcome, first=flight.asked.order[0])
         if made.outcome is not None:
             kind, wait = failure_kind(made.outcome), made.outcome.retry_after_s
             self._health.failed(made.place, made.ended_s, kind, wait)

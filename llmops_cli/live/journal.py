@@ -1,18 +1,22 @@
-"""The two files of a run, which are its only memory: spans of what was asked, decisions made.
+"""The two files of a run, its memory: spans of what was asked, decisions made.
 
 Each line is written whole, in one append, and is on the disk before anything follows from it.
 Spans come first: what they hold was paid for and is never asked again; a decision that is
-missing behind them is written without asking.
+missing behind them is written without asking. Beside the spans stands what is in flight.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from opentelemetry.semconv.attributes import error_attributes as error
 
 from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.live.cassette import Cassette
+from llmops_cli.live.exported import LINE_BEGINS, spans_of
+from llmops_cli.live.inflight import INTERRUPTED, InFlight, beside
 from llmops_cli.live.lines import append, appending, damaged, mend, objects
 from llmops_cli.live.prompts import Verdict
 from llmops_cli.live.recording import (
@@ -25,7 +29,7 @@ from llmops_cli.live.recording import (
     RowTrace,
 )
 
-__all__ = ["Asked", "Journal", "decided", "plain", "spans_of"]
+__all__ = ["Asked", "Journal", "decided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,15 @@ class Journal:
         spans: one line per call, or per row.
         settings: digest of what makes verdicts comparable.
         resume: go on in files that are there.
+        cassette: played, and recorded on; None for none.
+        also: told each line of spans that was written.
+
+    Attributes:
+        cassette: as given.
+        done: rows that have their decision.
+        spent_usd: held against the cap so far, by all runs.
+        interrupted: calls that were in flight when a run died.
+        interrupted_usd: the most that these can have cost; in ``spent_usd``.
 
     Raises:
         LlmopsError: ``collect-output-exists`` without ``resume``, ``collect-other-settings``
@@ -60,8 +73,18 @@ class Journal:
             ``collect-damaged`` for what no run of ours wrote.
     """
 
-    def __init__(self, decisions: Path, spans: Path, *, settings: str, resume: bool) -> None:
-        there = [path for path in (decisions, spans) if path.exists() and path.stat().st_size]
+    def __init__(
+        self,
+        decisions: Path,
+        spans: Path,
+        *,
+        settings: str,
+        resume: bool,
+        cassette: Cassette | None = None,
+        also: Callable[[bytes], None] = lambda _: None,
+    ) -> None:
+        kept = (decisions, spans, beside(spans))
+        there = [path for path in kept if path.exists() and path.stat().st_size]
         if there and not resume:
             raise LlmopsError(
                 "collect-output-exists",
@@ -70,20 +93,33 @@ class Journal:
                 file=str(there[0]),
                 exit_code=ExitCode.USAGE,
             )
+        self.cassette, self._also = cassette, also
         self.done: set[str] = set()
-        self.spent_usd = 0.0
+        self.spent_usd = self.interrupted_usd = 0.0
+        self.interrupted = 0
         self._asked: dict[tuple[str, str], Asked] = {}
         self._traces: dict[str, RowTrace] = {}
         self._spans = appending(spans)
         self._decisions = appending(decisions)
         try:
-            self._remember(spans, decisions, settings)
+            self._inflight = InFlight(spans)
+        except BaseException:
+            self._spans.close()
+            self._decisions.close()
+            raise
+        try:
+            self._remember(spans, settings)
+            self.done = decided(decisions)
+            mend(self._spans, spans, LINE_BEGINS)
+            mend(self._decisions, decisions, b'{"id":')
+            self._recover(settings)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        """Let go of both files, and of their lock."""
+        """Let go of the files, and of their lock."""
+        self._inflight.close()
         self._spans.close()
         self._decisions.close()
 
@@ -95,32 +131,59 @@ class Journal:
         """The trace of a row that was begun and not ended."""
         return self._traces.get(row)
 
-    def add_spans(self, line: bytes) -> None:
-        """Write one line of spans; it is on the disk when this returns."""
+    def note(self, span_id: str, line: bytes) -> None:
+        """A call is about to be sent, or has just ended; see :class:`InFlight`."""
+        self._inflight.note(span_id, line)
+
+    def add_spans(self, line: bytes, span_ids: Iterable[str]) -> None:
+        """Write one line of spans; it is on the disk when this returns.
+
+        Args:
+            line: an export.
+            span_ids: of the spans in it.
+        """
         append(self._spans, line)
+        self._also(line)
+        self._inflight.written(span_ids)
 
     def add_decision(self, decision: Mapping[str, Any]) -> None:
         """Write one decision, likewise."""
         append(self._decisions, msgspec.json.encode(decision) + b"\n")
         self.done.add(str(decision["id"]))
 
-    def _remember(self, spans: Path, decisions: Path, settings: str) -> None:
-        for file, path in ((self._spans, spans), (self._decisions, decisions)):
-            mend(file, path)
+    def _remember(self, spans: Path, settings: str) -> None:
         ended: set[str] = set()
         for number, export in objects(spans):
             try:
-                for span, about in spans_of(export):
-                    if about.get(SETTINGS) != settings:
-                        raise _other_settings(spans, number)
-                    if span["parentSpanId"]:
-                        self._learn(span, about)
-                    else:
-                        ended.add(span["spanId"])
+                ended.update(self._read(export, spans, number, settings))
             except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
                 raise damaged(spans, number) from None
         self._traces = {r: at for r, at in self._traces.items() if at.span_id not in ended}
-        self.done = decided(decisions)
+
+    def _recover(self, settings: str) -> None:
+        """What was in flight when the last run died becomes spans of their rows' traces."""
+        recorded = frozenset[str]() if self.cassette is None else self.cassette.span_ids
+        for number, (span_id, export) in enumerate(self._inflight.left.copy().items(), 1):
+            if span_id in recorded:
+                continue  # the cassette gives it back
+            self._read(export, self._inflight.path, number, settings)
+            line = msgspec.json.encode(export) + b"\n"
+            append(self._spans, line)
+            self._also(line)
+        self._inflight.forget()
+
+    def _read(self, export: Mapping[str, Any], file: Path, number: int, settings: str) -> list[str]:
+        """Takes in the spans of one line; returns the workflow spans among them."""
+        ended: list[str] = []
+        for span, about in spans_of(export):
+            if about.get(SETTINGS) != settings:
+                raise _other_settings(file, number)
+            self._inflight.left.pop(span["spanId"], None)
+            if span["parentSpanId"]:
+                self._learn(span, about)
+            else:
+                ended.append(span["spanId"])
+        return ended
 
     def _learn(self, span: dict[str, Any], about: dict[str, Any]) -> None:
         row, order = about[ROW], about.get(ORDER, "")
@@ -130,6 +193,9 @@ class Journal:
             self._traces[row] = RowTrace(started, span["traceId"], span["parentSpanId"])
         charged: float | None = about.get(CHARGED)
         self.spent_usd += charged or 0.0
+        if about.get(error.ERROR_TYPE) == INTERRUPTED:
+            self.interrupted += 1
+            self.interrupted_usd += charged or 0.0
         if VERDICT in about:
             verdict = Verdict(about[VERDICT], about.get(CONFIDENCE))
             seconds = (ended - started) / 1e9
@@ -148,24 +214,6 @@ def decided(decisions: Path) -> set[str]:
             raise damaged(decisions, number)
         found.add(str(decision["id"]))
     return found
-
-
-def spans_of(export: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each span of one line with its attributes and those of its resource.
-
-    Raises:
-        KeyError, TypeError, AttributeError, StopIteration: it is no line of ours.
-    """
-    for resource in export["resourceSpans"]:
-        around = plain(resource["resource"])
-        for scope in resource["scopeSpans"]:
-            for span in scope["spans"]:
-                yield span, around | plain(span)
-
-
-def plain(holder: dict[str, Any]) -> dict[str, Any]:
-    """The attributes of a span or a resource, by name."""
-    return {pair["key"]: next(iter(pair["value"].values())) for pair in holder["attributes"]}
 
 
 def _other_settings(path: Path, number: int) -> LlmopsError:

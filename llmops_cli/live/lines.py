@@ -12,14 +12,18 @@ from llmops_cli.errors import ExitCode, LlmopsError
 __all__ = ["append", "appending", "damaged", "mend", "objects"]
 
 
-def appending(path: Path) -> BinaryIO:
+def appending(path: Path, *, permissions: int = 0o666) -> BinaryIO:
     """Open a file to append to, and keep other runs out of it.
+
+    Args:
+        path: of the file.
+        permissions: of a file that was not there, less those that the process withholds.
 
     Raises:
         LlmopsError: ``output-unwritable``, ``collect-running``.
     """
     try:
-        file = path.open("ab", buffering=0)
+        file = open(path, "ab", 0, opener=lambda name, how: os.open(name, how, permissions))  # noqa: SIM115 - Path.open takes no opener
     except OSError as error:
         raise LlmopsError(
             "output-unwritable",
@@ -49,8 +53,13 @@ def _lock(file: BinaryIO) -> None:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def append(file: BinaryIO, line: bytes) -> None:
+def append(file: BinaryIO, line: bytes, *, forced: bool = True) -> None:
     """Write one line; it is on the disk when this returns.
+
+    Args:
+        file: to write to.
+        line: with its end.
+        forced: whether the disk is waited for; without, the line outlives this process only.
 
     Raises:
         LlmopsError: ``output-unwritable``.
@@ -59,7 +68,8 @@ def append(file: BinaryIO, line: bytes) -> None:
         view = memoryview(line)
         while view:
             view = view[os.write(file.fileno(), view) :]
-        os.fsync(file.fileno())
+        if forced:
+            os.fsync(file.fileno())
     except OSError as error:
         raise LlmopsError(
             "output-unwritable",
@@ -69,12 +79,25 @@ def append(file: BinaryIO, line: bytes) -> None:
         ) from error
 
 
-def mend(file: BinaryIO, path: Path) -> None:
-    """Cut off the line that a killed run was writing: its call was in flight."""
+def mend(file: BinaryIO, path: Path, begins: bytes) -> None:
+    """Cut off the line that a killed run was writing: its call was in flight.
+
+    Args:
+        file: open, and ours.
+        path: of it.
+        begins: how such a line begins; anything else is somebody's data, and is left alone.
+
+    Raises:
+        LlmopsError: ``collect-damaged``.
+    """
     data = path.read_bytes() if path.is_file() else b""
     whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        file.truncate(whole)
+    tail = data[whole:].replace(b" ", b"")
+    if not tail:
+        return
+    if tail[: len(begins)] != begins[: len(tail)]:
+        raise damaged(path, data.count(b"\n") + 1)
+    file.truncate(whole)
 
 
 def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -44,6 +44,11 @@ Value = str | int | float | bool | Sequence[str] | None
 _Span = dict[str, Any]
 
 
+def random_id(size: int) -> str:
+    """Of a trace (16 bytes) or a span (8), in hexadecimal."""
+    return os.urandom(size).hex()
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One request and what came of it.
@@ -53,17 +58,14 @@ class Attempt:
         ended_ns: since 1970.
         outcome: the answer, or why there is none.
         charged_usd: held against the budget; None where no price is known.
+        span_id: in hexadecimal.
     """
 
     started_ns: int
     ended_ns: int
     outcome: Completion | Failure
     charged_usd: float | None
-
-
-def random_id(size: int) -> str:
-    """Of a trace (16 bytes) or a span (8), in hexadecimal."""
-    return os.urandom(size).hex()
+    span_id: str = field(default_factory=lambda: random_id(8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class Recorder:
             spans.append(
                 {
                     "traceId": row.trace_id,
-                    "spanId": random_id(8),
+                    "spanId": attempt.span_id,
                     "parentSpanId": row.span_id,
                     "name": f"{_CHAT} {self.model}",
                     "kind": _CLIENT,

@@ -1,12 +1,10 @@
-"""The spans of replayed prompts, and what a resumed replay reads back from them.
+"""The spans of replayed prompts: a line of OTLP JSON each, by the conventions 1.41.
 
-One line of OTLP JSON per prompt, by the conventions 1.41: a workflow span, and under it one client
-span per attempt, each linked to the one before. The line is the only record of the prompt.
+A workflow span, and under it one client span per attempt, each linked to the one before.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -18,14 +16,21 @@ from opentelemetry.semconv.attributes import service_attributes as service
 from opentelemetry.semconv.schemas import Schemas
 
 from llmops_cli import __version__
-from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.live.completions import Completion, Failure
-from llmops_cli.live.journal import spans_of
-from llmops_cli.live.lines import append, appending, damaged, mend, objects
+from llmops_cli.live.exported import plain
 from llmops_cli.live.recording import answered, pairs_of, random_id
 from llmops_cli.live.shadow_content import asked_for
 
-__all__ = ["ShadowFile", "Shadowed", "Tried", "line_of"]
+__all__ = [
+    "CALL_ID",
+    "CHARGED",
+    "SETTINGS",
+    "Shadowed",
+    "Tried",
+    "last_line_of",
+    "line_of",
+    "root_of",
+]
 
 CALL_ID = "llmops.replay.call_id"
 CHARGED = "llmops.replay.charged_usd"
@@ -49,6 +54,7 @@ class Tried:
         ended_ns: since 1970.
         outcome: the answer, or why there is none; None where a hedge won.
         charged_usd: held against the cap; None where no price is known.
+        span_id: in hexadecimal.
     """
 
     provider: str
@@ -58,6 +64,7 @@ class Tried:
     ended_ns: int
     outcome: Completion | Failure | None
     charged_usd: float | None
+    span_id: str = field(default_factory=lambda: random_id(8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,8 @@ class Shadowed:
         max_output_tokens: asked for.
         attempts: in the order they were sent.
         asked: body of the request in the words of its API; None to leave content out.
+        trace_id: in hexadecimal.
+        span_id: of the workflow span.
     """
 
     call_id: str
@@ -79,15 +88,25 @@ class Shadowed:
     max_output_tokens: int
     attempts: Sequence[Tried]
     asked: Mapping[str, Any] | None = None
+    trace_id: str = field(default_factory=lambda: random_id(16))
+    span_id: str = field(default_factory=lambda: random_id(8))
 
 
 def line_of(shadow: Shadowed, settings: str) -> bytes:
     """One export, as the collector's file exporter writes it."""
-    trace, parent = random_id(16), random_id(8)
-    spans: list[dict[str, Any]] = []
-    for number, attempt in enumerate(shadow.attempts):
-        spans.append(_span(shadow, attempt, number, (trace, parent, spans)))
-    spans.append(_workflow(shadow, trace, parent))
+    attempts = [_span(shadow, number) for number in range(len(shadow.attempts))]
+    return _export([*attempts, root_of(attempts)], settings)
+
+
+def last_line_of(shadow: Shadowed, settings: str) -> bytes:
+    """An export of the last attempt alone, while its prompt goes on."""
+    known = isinstance(shadow.attempts[-1].outcome, Completion)
+    # What was asked says nothing where nothing was answered yet.
+    told = shadow if known else replace(shadow, asked=None)
+    return _export([_span(told, len(shadow.attempts) - 1)], settings)
+
+
+def _export(spans: Sequence[Mapping[str, Any]], settings: str) -> bytes:
     about = {service.SERVICE_NAME: "llmops", SETTINGS: settings}
     scope = {"name": "llmops.live", "version": __version__}
     scoped = [{"scope": scope, "spans": spans, "schemaUrl": Schemas.V1_41_1.value}]
@@ -95,21 +114,17 @@ def line_of(shadow: Shadowed, settings: str) -> bytes:
     return msgspec.json.encode({"resourceSpans": [resource]}) + b"\n"
 
 
-def _span(
-    shadow: Shadowed,
-    attempt: Tried,
-    number: int,
-    around: tuple[str, str, Sequence[Mapping[str, Any]]],
-) -> dict[str, Any]:
-    trace, parent, before = around
+def _span(shadow: Shadowed, number: int) -> dict[str, Any]:
+    attempt = shadow.attempts[number]
+    before = shadow.attempts[number - 1].span_id if number else None
     outcome = attempt.outcome
     failed = isinstance(outcome, Failure)
     found = dict(answered(outcome, attempt.provider)) if outcome is not None else {}
     cut = {error.ERROR_TYPE: "cancelled"} if outcome is None else {}
     return {
-        "traceId": trace,
-        "spanId": random_id(8),
-        "parentSpanId": parent,
+        "traceId": shadow.trace_id,
+        "spanId": attempt.span_id,
+        "parentSpanId": shadow.span_id,
         "name": f"{_CHAT} {attempt.model}",
         "kind": _CLIENT,
         "startTimeUnixNano": str(attempt.started_ns),
@@ -135,7 +150,7 @@ def _span(
                 CHARGED: attempt.charged_usd,
             }
         ),
-        "links": [{"traceId": trace, "spanId": before[-1]["spanId"]}] if before else [],
+        "links": [{"traceId": shadow.trace_id, "spanId": before}] if before else [],
         "status": {"code": _ERROR} if failed or outcome is None else {},
     }
 
@@ -157,98 +172,27 @@ def _content(shadow: Shadowed, outcome: Completion | Failure | None) -> dict[str
     return found
 
 
-def _workflow(shadow: Shadowed, trace: str, span: str) -> dict[str, Any]:
-    last = shadow.attempts[-1].outcome if shadow.attempts else None
-    won = any(isinstance(item.outcome, Completion) for item in shadow.attempts)
-    kind = last.kind if isinstance(last, Failure) and not won else None
+def root_of(attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The workflow span over the spans of all attempts at a prompt."""
+    abouts = [plain(item) for item in attempts]
+    won = any(gen_ai.GEN_AI_RESPONSE_ID in about for about in abouts)
+    last = abouts[-1]
     return {
-        "traceId": trace,
-        "spanId": span,
+        "traceId": attempts[-1]["traceId"],
+        "spanId": attempts[-1]["parentSpanId"],
         "parentSpanId": "",
         "name": f"{_INVOKE} {_WORKFLOW}",
         "kind": _INTERNAL,
-        "startTimeUnixNano": str(min((a.started_ns for a in shadow.attempts), default=0)),
-        "endTimeUnixNano": str(max((a.ended_ns for a in shadow.attempts), default=0)),
+        "startTimeUnixNano": str(min(int(item["startTimeUnixNano"]) for item in attempts)),
+        "endTimeUnixNano": str(max(int(item["endTimeUnixNano"]) for item in attempts)),
         "attributes": pairs_of(
             {
                 gen_ai.GEN_AI_OPERATION_NAME: _INVOKE,
                 gen_ai.GEN_AI_WORKFLOW_NAME: _WORKFLOW,
-                gen_ai.GEN_AI_CONVERSATION_ID: shadow.conversation,
-                error.ERROR_TYPE: kind,
-                CALL_ID: shadow.call_id,
+                gen_ai.GEN_AI_CONVERSATION_ID: last[gen_ai.GEN_AI_CONVERSATION_ID],
+                error.ERROR_TYPE: None if won else last.get(error.ERROR_TYPE),
+                CALL_ID: last[CALL_ID],
             }
         ),
         "status": {} if won else {"code": _ERROR},
     }
-
-
-class ShadowFile:
-    """The file of a replay: what it holds already, and where the rest is written.
-
-    Args:
-        path: of the file.
-        settings: digest of what makes answers comparable.
-        resume: go on in a file that is there.
-
-    Raises:
-        LlmopsError: ``collect-output-exists`` without ``resume``, ``replay-other-settings`` for
-            another target, ``collect-running`` while another run writes to it,
-            ``collect-damaged`` for what no run of ours wrote, ``output-unwritable``.
-    """
-
-    def __init__(self, path: Path, *, settings: str, resume: bool) -> None:
-        if not resume and path.exists() and path.stat().st_size:
-            raise LlmopsError(
-                "collect-output-exists",
-                "the file is there already",
-                hint="--resume goes on where it stopped; another --output begins anew",
-                file=str(path),
-                exit_code=ExitCode.USAGE,
-            )
-        self.done: set[str] = set()
-        self.spent_usd = 0.0
-        self._settings = settings
-        self._file = appending(path)
-        try:
-            mend(self._file, path)
-            self._remember(path)
-        except BaseException:
-            self.close()
-            raise
-
-    def add(self, shadow: Shadowed) -> None:
-        """Write one prompt; it is on the disk when this returns."""
-        append(self._file, line_of(shadow, self._settings))
-
-    def close(self) -> None:
-        """Let go of the file, and of its lock."""
-        self._file.close()
-
-    def _remember(self, path: Path) -> None:
-        for number, export in objects(path):
-            try:
-                for about, succeeded, own in _told(export):
-                    if own != self._settings:
-                        raise _other(path, number)
-                    self.spent_usd += about.get(CHARGED) or 0.0
-                    if succeeded:
-                        self.done.add(about[CALL_ID])
-            except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
-                raise damaged(path, number) from None
-
-
-def _told(export: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bool, str]]:
-    for span, about in spans_of(export):
-        if span["parentSpanId"]:
-            yield about, gen_ai.GEN_AI_RESPONSE_ID in about, about[SETTINGS]
-
-
-def _other(path: Path, number: int) -> LlmopsError:
-    return LlmopsError(
-        "replay-other-settings",
-        "it was begun with another model, provider, length of answers or system prompt",
-        hint="resume with the same ones, or give another --output",
-        file=str(path),
-        line=number,
-        exit_code=ExitCode.USAGE,
-    )

@@ -157,7 +157,9 @@ def test_a_provider_that_fails_ends_the_run_with_5(
     assert quotes_nothing(done, tmp_path)
 
 
-def test_a_killed_run_asks_again_only_what_was_in_flight(rows: Path, tmp_path: Path) -> None:
+def test_a_killed_run_asks_again_only_what_was_in_flight(
+    here: Run, rows: Path, tmp_path: Path
+) -> None:
     rows.write_text(
         "id,question,answer_a,answer_b\n" + "".join(f"r{i},q{i}.,a{i},b{i}\n" for i in range(40))
     )
@@ -173,10 +175,7 @@ def test_a_killed_run_asks_again_only_what_was_in_flight(rows: Path, tmp_path: P
         spans = (tmp_path / "d.spans.jsonl").read_bytes()
         recorded = spans[: spans.rfind(b"\n") + 1].count(b"llmops.judge.verdict")
         before = len(server.served)
-        again = subprocess.run(
-            [*command, "--resume"], cwd=tmp_path, env={**os.environ, **ENV}, check=False,
-            capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+        again = here(*arguments(server, "--concurrency", "4", "--resume"), env=ENV)
     assert killed.returncode == -signal.SIGKILL
     assert again.returncode == 0, again.stderr
     assert before - recorded <= flight
@@ -184,6 +183,11 @@ def test_a_killed_run_asks_again_only_what_was_in_flight(rows: Path, tmp_path: P
     assert len(times) == 80
     assert set(times.values()) <= {1, 2}
     assert sum(count == 2 for count in times.values()) == before - recorded
+    # What was in flight is a span too, and counts against the cap.
+    asked = (tmp_path / "d.spans.jsonl").read_text().count('"chat judge-x"')
+    assert len(server.served) <= asked <= len(server.served) + flight
+    assert f"{asked - 80} calls in flight" in " ".join(again.stdout.split())
+    assert not (tmp_path / "d.spans.jsonl.inflight").exists()
     assert sorted(row["id"] for row in lines(tmp_path / "d.jsonl")) == sorted(
         f"r{i}" for i in range(40)
     )
@@ -200,7 +204,8 @@ def test_a_killed_run_asks_again_only_what_was_in_flight(rows: Path, tmp_path: P
         (["--prompt", "absent.txt"], 2, "prompt-unreadable"),
         (["--id", "nr"], 2, "collect-missing-column"),
         (["--price-as", "no-such-model"], 3, "price-unknown-model"),
-        (["-o", "rows.csv"], 2, "output-twice"),
+        (["-o", "rows.csv"], 2, "output-is-input"),
+        (["--spans", "decisions.jsonl", "-o", "decisions.jsonl"], 2, "output-twice"),
         (["-o", "-"], 2, "collect-to-stdout"),
         (["-o", "old.jsonl"], 2, "collect-output-exists"),
         (["-o", "absent/d.jsonl"], 2, "output-unwritable"),
@@ -298,3 +303,66 @@ def test_a_table_without_rows_is_bad_input(here: Run, tmp_path: Path) -> None:
     with serving() as server:
         done = here(*arguments(server), env=ENV)
     assert (done.returncode, "error[collect-no-rows]" in done.stderr) == (3, True)
+
+
+def test_verdicts_are_played_from_a_cassette_as_they_were_recorded(
+    here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows.csv").write_text(
+        "id,question,answer_a,answer_b\n" + "".join(f"r{i},secret q{i}.,a,b\n" for i in range(4))
+    )
+
+    def script(prompt: str, before: int) -> Any:  # noqa: ANN401 - of run_path
+        if "q1." in prompt and before == 0:
+            return Act(status=429, headers={"retry-after": "0"}, error="rate_limit_error")
+        return Act(verdict="A")
+
+    tape = ("--cassette", "c.jsonl", "-f", "json", "--concurrency", "1")
+    with serving(script) as server:
+        done = here(*arguments(server, *tape, "--record-mode", "once"), env=ENV)
+        assert done.returncode == 0, done.stderr
+        asked = len(server.served)
+        monkeypatch.delenv("OPENAI_API_KEY")
+        monkeypatch.delenv("ANTHROPIC_API_KEY")
+        given = [item if item != "d.jsonl" else "e.jsonl" for item in arguments(server, *tape)]
+        played = here(*given)
+        assert played.returncode == 0, played.stderr
+        dry = here(*given, "--dry-run")
+        assert len(server.served) == asked
+    for ending in ("jsonl", "spans.jsonl"):
+        first, second = tmp_path / f"d.{ending}", tmp_path / f"e.{ending}"
+        assert first.read_bytes() == second.read_bytes()
+    measures = {m["name"]: m["value"] for m in json.loads(played.stdout)["measures"]}
+    assert (measures["played"], measures["requests"], measures["spent_usd"]) == (8, 0, 0)
+    assert {m["name"]: m["value"] for m in json.loads(dry.stdout)["measures"]}["rows"] == 0
+    text = (tmp_path / "c.jsonl").read_text()
+    assert not any(word in text for word in ("secret", KEY))
+    with (tmp_path / "rows.csv").open("a") as file:
+        file.write("r4,secret q4.,a,b\n")
+    other = here(*[item if item != "e.jsonl" else "f.jsonl" for item in given])
+    assert other.returncode == 3
+    assert "the request of 'r4/first' is not on the cassette" in other.stderr
+    assert not (tmp_path / "f.jsonl").exists()
+    with serving(script) as server:
+        more = here(*arguments(server, *tape, "--record-mode", "new_episodes", "--resume",
+                               "--otlp-endpoint", "http://127.0.0.1:1"), env=ENV)  # fmt: skip
+        # Another server is another judge: its verdicts do not go into the same files.
+        assert (more.returncode, "collect-other-settings" in more.stderr) == (2, True)
+        given = [item if item != "d.jsonl" else "g.jsonl" for item in arguments(server, *tape)]
+        more = here(*given, "--record-mode", "new_episodes", env=ENV)
+        assert more.returncode == 0, more.stderr
+        assert len(server.served) == 2
+
+
+COLLECTOR = run_path(str(Path(__file__).parents[1] / "live" / "collector.py"))
+
+
+def test_spans_go_to_a_collector_as_well(here: Run, rows: Path, tmp_path: Path) -> None:
+    assert rows.exists()
+    with serving() as server, COLLECTOR["collecting"]() as collected:
+        more = ("--otlp-endpoint", collected.url)
+        done = here(*arguments(server, *more), env=ENV)
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / "d.spans.jsonl").read_text()
+    assert len(collected.spans) == written.count('"spanId"') == 24
+    assert all(span.span_id.hex() in written for span in collected.spans)

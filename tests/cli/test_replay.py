@@ -12,6 +12,9 @@ import pytest
 SERVER = run_path(str(Path(__file__).parents[1] / "live" / "streaming_provider.py"))
 streaming, Fault, HEALTHY = SERVER["streaming"], SERVER["Fault"], SERVER["HEALTHY"]
 
+COLLECTOR = run_path(str(Path(__file__).parents[1] / "live" / "collector.py"))
+collecting = COLLECTOR["collecting"]
+
 Book = SERVER["Book"]
 Run = Callable[..., CompletedProcess[str]]
 KEYS = {"ANTHROPIC_API_KEY": "sk-test-0123456789", "OPENAI_API_KEY": "sk-test-0123456789"}
@@ -162,11 +165,96 @@ def test_a_fallback_answers_and_is_recorded_as_such(ask: Run, tmp_path: Path) ->
                    "--concurrency", "1", book=book)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "answered by a fallback" in done.stdout
-    # The document cannot move to OpenAI's API: not sent, and said.
-    assert "replay-document" in done.stdout or "a document does not move" in done.stdout
     first = [s for s in spans(tmp_path / "s.jsonl") if s["parentSpanId"]][:2]
     assert [span["name"] for span in first] == ["chat gpt-4.1-mini", "chat claude-haiku-4-5"]
     assert first[1]["links"][0]["spanId"] == first[0]["spanId"]
+
+
+def test_a_prompt_that_only_a_part_of_the_chain_can_take_is_sent_to_that_part(
+    ask: Run, healthy: Book, log: Path
+) -> None:
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines[3]["response"]["usage"]["input_tokens"] = 5000
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = ask("--model", MINI, "--model", HAIKU, "--context-window", f"{MINI}=6000",
+               "-o", "s.jsonl", "-f", "json", "--concurrency", "1", book=healthy)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    # The document cannot move to OpenAI's API, and 5,000 + 1,024 tokens do not fit its window.
+    mini, haiku = "gpt-4.1-mini", "claude-haiku-4-5"
+    assert [name for name, _ in healthy.asked] == [mini, mini, mini, haiku, mini, haiku]
+    report = json.loads(done.stdout)
+    assert {item["slug"]: item["count"] for item in report["findings"]} == {
+        "replay-context-window-for-some": 1,
+        "replay-document-for-some": 1,
+    }
+    measures = {item["name"]: item["value"] for item in report["measures"]}
+    assert (measures["shortened"], measures["answered"], measures["moved"]) == (2, 6, 0)
+    (told,) = [e for e in report["explanations"] if e["of"] == "who can take a prompt"]
+    assert dict(told["numbers"])[f"context window of {MINI}"] == 6000
+
+
+def test_a_prompt_that_nobody_can_take_costs_nothing(ask: Run, healthy: Book, log: Path) -> None:
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines[0]["response"]["usage"]["input_tokens"] = 199_000
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines[:2]))
+    # Claude Haiku 4.5 takes 200,000 tokens, the answer included: the price book knows.
+    dry = ask("--model", HAIKU, "--dry-run", "-f", "json")
+    found = {item["slug"]: item["count"] for item in json.loads(dry.stdout)["findings"]}
+    assert found == {"replay-context-window": 1}
+    window = ("--context-window", f"{HAIKU}=200000")
+    done = ask("--model", HAIKU, "-o", "s.jsonl", *window, book=healthy)
+    assert done.returncode == 0, done.stderr
+    assert len(healthy.asked) == 1
+    assert "longer than the context window; the prompt is not sent" in " ".join(done.stdout.split())
+    log.write_text(json.dumps(lines[0]) + "\n")
+    none = ask("--model", HAIKU, "-o", "t.jsonl", *window, book=healthy)
+    assert (none.returncode, len(healthy.asked)) == (3, 1)
+    assert "none of 1 prompt can be sent: a prompt that with its answer" in none.stderr
+
+
+POOL = """
+schema: llmops.failover/1
+deployments:
+  - {name: main, provider: openai, model: own, price_as: gpt-4.1-mini}
+  - {name: back, provider: anthropic, model: claude-haiku-4-5}
+policies:
+  - {name: both, deployments: [main, back], timeout_s: 300, backoff: {attempts: 1}, breaker: null}
+outages:
+  - {provider: openai, per_year: 300, median_minutes: 30, mean_minutes: 60}
+"""
+
+
+def test_what_was_planned_is_what_runs(
+    ask: Run, healthy: Book, llmops: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "pool.yaml").write_text(POOL)
+    assert ask("--model", HAIKU, "-o", "timed.jsonl", book=healthy).returncode == 0
+    planned = llmops("simulate-failover", "timed.jsonl", "--pool", "pool.yaml",
+                     "--years", "1", "-o", "plan.yaml", "--exit-zero")  # fmt: skip
+    assert planned.returncode == 0, planned.stderr
+
+    def broken(body: dict[str, Any], _before: int) -> Any:  # noqa: ANN401 - a Fault
+        return Fault(503) if body["model"] == "own" else HEALTHY
+
+    with streaming(broken) as book:
+        done = ask("--plan", "plan.yaml", "-o", "s.jsonl", "--concurrency", "1", book=book)
+        assert done.returncode == 0, done.stderr
+        # One attempt at the first of the chain, as the plan's policy says, then the second.
+        asked = [name for name, _ in book.asked]
+        assert asked == ["own", "claude-haiku-4-5"] * 5 + ["claude-haiku-4-5"]
+        more = ask("--plan", "plan.yaml", "--max-attempts", "2", "-o", "t.jsonl",
+                   "--concurrency", "1", book=book)  # fmt: skip
+        assert more.returncode == 0, more.stderr
+        assert [name for name, _ in book.asked[11:14]] == ["own", "own", "claude-haiku-4-5"]
+    both = ask("--plan", "plan.yaml", "--model", HAIKU, "-o", "u.jsonl")
+    assert (both.returncode, "replay-two-chains" in both.stderr) == (2, True)
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        plan.read_text().replace("provider: openai\n  model", "provider: azure\n  model")
+    )
+    other = ask("--plan", "plan.yaml", "-o", "u.jsonl")
+    assert other.returncode == 2
+    assert "deployment 1 of the plan is served by 'azure'" in other.stderr
 
 
 @pytest.mark.parametrize(
@@ -245,6 +333,10 @@ def test_a_dry_run_sends_nothing_and_needs_no_key(ask: Run, healthy: Book) -> No
         (("--model", HAIKU, "-o", "-"), "replay-to-stdout"),
         (("--model", HAIKU), "replay-no-output"),
         (("--model", "anthropic/claude-none", "-o", "s.jsonl"), "price-unknown-model"),
+        (("--model", HAIKU, "--context-window", "2000"), "replay-bad-window"),
+        (("--model", HAIKU, "--context-window", f"{MINI}=2000"), "replay-bad-window"),
+        (("--model", HAIKU, "--context-window", f"{HAIKU}=0"), "replay-bad-window"),
+        (("--plan", "none.yaml"), "plan-unreadable"),
         (("--model", HAIKU, "--system", "none.txt", "-o", "s.jsonl"), "prompt-unreadable"),
     ],
 )
@@ -276,3 +368,105 @@ def test_a_model_of_ones_own_is_priced_as_another(ask: Run, healthy: Book) -> No
                book=healthy)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "for $0.0019" in done.stdout
+
+
+def test_what_failed_and_moved_passes_the_audit_and_is_read_back_as_the_same_calls(
+    ask: Run, llmops: Run, tmp_path: Path
+) -> None:
+    """Busy, broken off, down, refused for its content: six prompts, of which one has no answer."""
+
+    def faulty(body: dict[str, Any], before: int) -> Any:  # noqa: ANN401 - a Fault
+        if "question 2" in str(body["messages"]):
+            return Fault(400, "content_policy_violation")
+        if body["model"].startswith("claude"):
+            return HEALTHY
+        busy = Fault(429, "rate_limit_error", {"retry-after": "0.01"})
+        return {0: busy, 2: Fault(words=9), 3: Fault(0), 4: Fault(503)}.get(before, HEALTHY)
+
+    with streaming(faulty) as book:
+        done = ask("--model", MINI, "--model", HAIKU, "--max-attempts", "2", "-o", "s.jsonl",
+                   "--concurrency", "1", book=book)  # fmt: skip
+    assert done.returncode == 5, done.stderr
+    audited = llmops("audit-traces", "s.jsonl", "-f", "json=audit.json", "--exit-zero")
+    assert audited.returncode == 0, audited.stderr
+    found = json.loads((tmp_path / "audit.json").read_text())["findings"]
+    assert [item for item in found if item["severity"] != "note"] == []
+    assert llmops("ingest", "s.jsonl", "-o", "calls.parquet").returncode == 0
+    import pandas as pd  # noqa: PLC0415 - this test and another only
+
+    calls = pd.read_parquet(tmp_path / "calls.parquet")
+    assert calls["attempts"].sum() == len(book.bodies) == 9
+    mini, haiku = "gpt-4.1-mini", "claude-haiku-4-5"
+    # A fallback is another model's call; what is tried again is the same one.
+    read = zip(calls["conversation_id"], calls["request_model"], calls["attempts"], strict=True)
+    assert list(read) == [("msg_0", mini, 2), ("msg_1", mini, 2), ("msg_1", haiku, 1),
+                          ("msg_2", mini, 1), ("msg_3", mini, 1), ("msg_4", mini, 1),
+                          ("msg_5", haiku, 1)]  # fmt: skip
+    answered = calls[calls["error_type"].isna()]
+    assert answered["conversation_id"].tolist() == [f"msg_{at}" for at in (0, 1, 3, 4, 5)]
+    assert answered["response_model"].tolist() == [
+        f"{name}-served" for name in answered["request_model"]
+    ]
+    assert set(answered["input_tokens"]) == {20}
+    assert set(answered["output_tokens"]) == {60}
+    assert answered["ttft_s"].notna().all()
+
+
+HEADERS = {"OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%2Cb, tenant=t"}
+
+
+def test_spans_go_to_a_collector_as_they_are_in_the_file(ask: Run, tmp_path: Path) -> None:
+    def busy(_body: dict[str, Any], before: int) -> Any:  # noqa: ANN401 - a Fault
+        return Fault(529, "overloaded_error", {"retry-after": "0"}) if before == 1 else HEALTHY
+
+    with streaming(busy) as book, collecting() as collected:
+        done = ask("--model", HAIKU, "-o", "s.jsonl", "--otlp-endpoint", collected.url,
+                   book=book, env=KEYS | HEADERS)  # fmt: skip
+    assert (done.returncode, done.stderr.count("warning")) == (0, 0), done.stderr
+    written = {span["spanId"]: span for span in spans(tmp_path / "s.jsonl")}
+    assert len(written) == 13  # six prompts, their six answers, one that was overloaded
+    arrived = {span.span_id.hex(): span for span in collected.spans}
+    assert arrived.keys() == written.keys()
+    for name, span in arrived.items():
+        known = {pair.key for pair in span.attributes}
+        assert known == {pair["key"] for pair in written[name]["attributes"]}
+        assert str(span.end_time_unix_nano) == written[name]["endTimeUnixNano"]
+    path, headers = collected.requests[0]
+    assert (path, headers["api-key"], headers["tenant"]) == ("/v1/traces", "a,b", "t")
+
+
+def test_a_collector_that_refuses_is_said_and_the_file_has_all(
+    ask: Run, healthy: Book, tmp_path: Path
+) -> None:
+    with collecting(lambda _: (401, {}, {})) as collected:
+        done = ask("--model", HAIKU, "-o", "s.jsonl", "--otlp-endpoint", collected.url,
+                   "-f", "json", book=healthy)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 lines of spans did not reach the OTLP endpoint" in done.stderr
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert (finding["slug"], finding["count"]) == ("otlp-not-exported", 6)
+    assert "the last with HTTP 401; the file has them all" in finding["message"]
+    assert len(spans(tmp_path / "s.jsonl")) == 12
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "slug"),
+    [
+        ("localhost:4318", "", "otlp-bad-endpoint"),
+        ("ftp://localhost", "", "otlp-bad-endpoint"),
+        ("http://", "", "otlp-bad-endpoint"),
+        ("http://me:sesame@localhost", "", "otlp-bad-endpoint"),
+        ("http://localhost:99999", "", "otlp-bad-endpoint"),
+        ("http://localhost", "sesame", "otlp-bad-headers"),
+        ("http://localhost", "a b=sesame", "otlp-bad-headers"),
+        ("http://localhost", "key=sesame%0D%0Aother", "otlp-bad-headers"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_is_refused_before_anything_is_sent(
+    url: str, headers: str, slug: str, ask: Run, healthy: Book
+) -> None:
+    env = KEYS | {"OTEL_EXPORTER_OTLP_HEADERS": headers}
+    done = ask("--model", HAIKU, "-o", "s.jsonl", "--otlp-endpoint", url, book=healthy, env=env)
+    assert (done.returncode, healthy.asked) == (2, [])
+    assert done.stderr.startswith(f"llmops: error[{slug}]"), done.stderr
+    assert "sesame" not in done.stderr

@@ -57,13 +57,13 @@ class Runs:
         self.streams = [folder / name for name in ("stdin", "stdout", "stderr")]
         self.streams[0].touch()
 
-    def start(self, output: str) -> int:
+    def start(self, output: str, cap_usd: float = 90) -> int:
         """Begin, or go on; returns the number of the process."""
         for path in self.streams[1:]:
             path.write_bytes(b"")
         urls = [f"--base-url={name}={self.book.url(name)}" for name in ("anthropic", "openai")]
         arguments = ["replay", "log.jsonl", *MODELS, *urls, "-o", output, "--resume",
-                     "--concurrency", str(FLIGHT), "--max-usd", "90"]  # fmt: skip
+                     "--concurrency", str(FLIGHT), "--max-usd", str(cap_usd)]  # fmt: skip
         request = {
             "arguments": arguments,
             "cwd": str(self.folder),
@@ -96,16 +96,25 @@ def whole_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
 
 
-def answers(path: Path) -> list[tuple[str, str, int]]:
-    """Call, model and output tokens of every answer in a file."""
-    found = []
+def attempts(path: Path) -> Iterator[dict[str, Any]]:
+    """Attributes of every attempt in a file."""
     for export in whole_lines(path):
         for span in export["resourceSpans"][0]["scopeSpans"][0]["spans"]:
-            about = {a["key"]: next(iter(a["value"].values())) for a in span["attributes"]}
-            if "gen_ai.response.id" in about:
-                tokens = int(about["gen_ai.usage.output_tokens"])
-                found.append((about[CALL_ID], about["gen_ai.response.model"], tokens))
-    return found
+            if span["parentSpanId"]:
+                yield {a["key"]: next(iter(a["value"].values())) for a in span["attributes"]}
+
+
+def answers(path: Path) -> list[tuple[str, str, int]]:
+    """Call, model and output tokens of every answer in a file."""
+    return [
+        (
+            about[CALL_ID],
+            about["gen_ai.response.model"],
+            int(about["gen_ai.usage.output_tokens"]),
+        )
+        for about in attempts(path)
+        if "gen_ai.response.id" in about
+    ]
 
 
 def prompts_of(bodies: list[dict[str, Any]]) -> list[str]:
@@ -165,6 +174,34 @@ def test_killed_at_fifty_points_a_run_ends_with_the_records_of_one_that_was_not(
     assert repeated
     assert sorted(answers(path)) == sorted(clean)
     assert path.read_bytes().endswith(b"\n")
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_all_runs_together_stay_under_one_cap(
+    processes: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    """An answer costs $0.0003; a call in flight at a kill is held at twenty times that."""
+    luck = Random(51)  # noqa: S311 - moments to kill at, not secrets
+    write_log(tmp_path / "log.jsonl")
+    path, cap, kills = tmp_path / "s.jsonl", 0.2, 0
+    with streaming(lambda _body, before: Fault(wait_s=0.002 * (before % 5))) as book:
+        runs = Runs(processes, tmp_path, book)
+        while kills < 6:
+            process = runs.start("s.jsonl", cap)
+            wait_for(book, len(book.bodies) + luck.randint(1, 9), seconds=luck.random() * 0.03)
+            os.kill(process, signal.SIGKILL)
+            kills += runs.ended() == -signal.SIGKILL
+        runs.start("s.jsonl", cap)
+        assert runs.ended() == 4, runs.said()
+        served = len(book.bodies)
+    found = list(attempts(path))
+    # Every request the server saw is in the file, and at most those in flight besides.
+    assert served <= len(found) <= served + kills * FLIGHT
+    lost = [about for about in found if about.get("error.type") == "interrupted"]
+    assert 0 < len(lost) <= kills * FLIGHT
+    held = sum(about["llmops.replay.charged_usd"] for about in found)
+    assert served * (20 * 1 + 60 * 5) / 1e6 <= held <= cap
+    assert f"{len(lost)} calls in flight" in " ".join(runs.streams[1].read_text().split())
 
 
 def wait_for(book: Any, requests: int, *, seconds: float) -> None:  # noqa: ANN401 - a Book

@@ -460,3 +460,43 @@ def test_a_full_disk_ends_the_run_with_one_message(
     with pytest.raises(LlmopsError) as caught:
         run(tmp_path, singles(9), judge(concurrency=3), Local(accepting))
     assert caught.value.slug == "output-unwritable"
+
+
+@pytest.mark.parametrize("cap_usd", [0.004, 0.0085, 1.0])
+def test_a_run_that_dies_at_any_request_counts_what_was_in_flight(
+    cap_usd: float, tmp_path: Path
+) -> None:
+    left: list[tuple[dict[str, bytes], int]] = []
+
+    def answers(request: Request) -> Completion | Failure:
+        # The files are written without a buffer: this is what a kill leaves.
+        files = {path.name: path.read_bytes() for path in tmp_path.glob("*.jsonl*")}
+        left.append((files, len(first.prompts)))
+        busy = Failure("rate_limit_error", status=429, retryable=True)
+        return busy if len(left) == 2 else accepting(request)
+
+    def again(folder: Path, *, client: Local) -> Outcome:
+        given = judge(PAIR, concurrency=3, max_output_tokens=100)
+        return run(folder, pairs(3), given, client, cap=cap_usd, resume=True)
+
+    first = Local(answers)
+    again(tmp_path, client=first)
+    assert len(left) >= 2
+    for at, (files, before) in enumerate(left):
+        folder = tmp_path / f"killed{at}"
+        folder.mkdir()
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        client = Local(accepting)
+        outcome = again(folder, client=client)
+        sent = before + len(client.prompts)
+        assert sent * price(Usage(10, 5)) <= outcome.spent_usd + 1e-9
+        assert outcome.spent_usd <= cap_usd + 1e-9
+        assert 1 <= outcome.interrupted <= 3
+        assert sorted(path.name for path in folder.iterdir()) == ["d.jsonl", "s.jsonl"]
+        found = read_telemetry([folder / "s.jsonl"])
+        asked_for = [span for span in spans(folder) if span["parentSpanId"]]
+        assert len(asked_for) == sent
+        assert "duplicate-span" not in found.joins
+        if not outcome.left:
+            assert "missing-parent" not in found.joins

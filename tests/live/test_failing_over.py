@@ -198,3 +198,16 @@ def test_a_client_that_is_cancelled_leaves_nothing_running() -> None:
         return len(asyncio.all_tasks())
 
     assert asyncio.run(cancelled()) == 1
+
+
+def test_each_deployment_has_its_own_wait_for_a_hedge() -> None:
+    policy = FailoverPolicy(
+        breaker=Breaker(allowed_failures=0, cooldown_s=99.0),
+        backoff=Backoff(attempts=1),
+        hedge_after_s={"a": 1.0, "b": 2.0},
+    )
+    script = [[Answer(0.5, FailureKind.UNAVAILABLE)], [Answer(0.5), Answer(9.0)], [Answer(1.0)]]
+    # The second request finds the first deployment shut: the wait is that of the next.
+    for attempts in (lived, simulated):
+        sent = [each[:2] for each in attempts(policy, script, [0.0, 10.0])]
+        assert sent == [(0, 0.0), (1, 0.5), (1, 10.0), (2, 12.0)]

@@ -16,7 +16,7 @@ def journal(folder: Path, *, resume: bool = False, settings: str = "s") -> Journ
 
 def test_lines_are_on_the_disk_when_they_are_written(tmp_path: Path) -> None:
     here = journal(tmp_path)
-    here.add_spans(b'{"resourceSpans":[]}\n')
+    here.add_spans(b'{"resourceSpans":[]}\n', [])
     here.add_decision({"id": "a", "judge": "accept"})
     assert (tmp_path / "s.jsonl").read_bytes() == b'{"resourceSpans":[]}\n'
     assert json.loads((tmp_path / "d.jsonl").read_text()) == {"id": "a", "judge": "accept"}
@@ -57,6 +57,8 @@ def test_a_line_that_was_being_written_is_cut_off(tmp_path: Path) -> None:
     [
         ("d.jsonl", b"no json\n"),
         ("d.jsonl", b'{"judge": "accept"}\n'),
+        ("d.jsonl", b'{"judge": "accept"}'),
+        ("s.jsonl", b'{"some": "log"}'),
         ("d.jsonl", b"\xff\xfe\n"),
         ("s.jsonl", b"[]\n"),
         ("s.jsonl", b'{"some": "log"}\n'),

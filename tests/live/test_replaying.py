@@ -17,14 +17,11 @@ from llmops_cli.failover.policy import Backoff, Deployment, FailoverPolicy
 from llmops_cli.live import open_client
 from llmops_cli.live.budget import Budget
 from llmops_cli.live.completions import Usage
-from llmops_cli.live.replaying import (
-    Prompted,
-    ReplayOutcome,
-    ReplaySettings,
-    Target,
-    replay_prompts,
-)
-from llmops_cli.live.shadow_spans import ShadowFile
+from llmops_cli.live.ledger import Ledger
+from llmops_cli.live.prompted import Prompted
+from llmops_cli.live.replay_model import ReplayOutcome, ReplaySettings, Target
+from llmops_cli.live.replaying import replay_prompts
+from llmops_cli.live.shadow_file import ShadowFile
 
 SERVER = run_path(str(Path(__file__).with_name("busy_provider.py")))
 busy, FAULTS, BREAKS = SERVER["busy"], SERVER["FAULTS"], SERVER["BREAKS"]
@@ -53,7 +50,7 @@ def prompts(count: int) -> list[Prompted]:
     def body(at: int) -> dict[str, Any]:
         return {"messages": [{"role": "user", "content": f"question {at}"}]}
 
-    return [Prompted(f"c{at}", f"c{at}", "", dict.fromkeys(PROVIDERS, body(at)))
+    return [Prompted(f"c{at}", f"c{at}", "", dict.fromkeys(PROVIDERS, body(at)), (0, 1))
             for at in range(count)]  # fmt: skip
 
 
@@ -86,7 +83,9 @@ def run(path: Path, count: int, cap_usd: float, seed: int) -> Ran:
             ]
             budget = Budget(cap_usd, lambda _: 0.0, spent_usd=file.spent_usd)
             try:
-                found = await replay_prompts(prompts(count), targets, SETTINGS, budget, file)
+                found = await replay_prompts(
+                    prompts(count), targets, SETTINGS, Ledger(budget, file)
+                )
             finally:
                 file.close()
                 for client in clients:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.live.completions import Completion, Failure, Usage
-from llmops_cli.live.shadow_spans import Shadowed, ShadowFile, Tried, line_of
+from llmops_cli.live.shadow_file import ShadowFile
+from llmops_cli.live.shadow_spans import Shadowed, Tried, line_of
 
 texts = st.text(max_size=5)
 outcomes = st.one_of(
@@ -96,6 +97,8 @@ def test_a_file_cut_at_any_byte_is_its_whole_lines(
         b"\xff\xfe\n",
         b"[]\n",
         b'{"some": "log"}\n',
+        b'{"some": "log"}',
+        b'{"some":',
         b'{"resourceSpans": [{"resource": null}]}\n',
         (
             b'{"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": '
