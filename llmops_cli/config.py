@@ -4,7 +4,7 @@ Precedence: flag > environment > ``--config key=value`` > nearest ``llmops.yaml`
 This module reads the file and checks its keys; the command line resolves the rest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -57,7 +57,7 @@ def find_config(start: Path) -> Path | None:
 
 
 def load_config(
-    known: Sequence[str], *, path: Path | None = None, overrides: Sequence[str] = ()
+    known: Collection[str], *, path: Path | None = None, overrides: Sequence[str] = ()
 ) -> Config:
     """Read a configuration file and ``key=value`` overrides against the known keys.
 
@@ -83,7 +83,7 @@ def load_config(
     return Config(tuple(settings))
 
 
-def _unknown_key(setting: Setting, known: Sequence[str]) -> LlmopsError:
+def _unknown_key(setting: Setting, known: Collection[str]) -> LlmopsError:
     near = get_close_matches(setting.key, known, n=1, cutoff=0.5)
     return LlmopsError(
         "config-unknown-key",
@@ -123,7 +123,8 @@ def _flatten(
 ) -> list[tuple[str, Plain]]:
     flat: list[tuple[str, Plain]] = []
     for key, value in content.items():
-        name = f"{prefix}{key}"
+        # YAML 1.1 reads a bare `on` as yes, and `on` is a setting.
+        name = f"{prefix}{'on' if key is True else key}"
         if isinstance(value, dict):
             flat += _flatten(value, file, f"{name}.")
         elif value is None or isinstance(value, str | int | float | bool | list):

@@ -67,5 +67,12 @@ def test_an_absent_file_is_a_usage_error(tmp_path: Path) -> None:
     assert caught.value.slug == "config-unreadable"
 
 
+def test_the_setting_on_needs_no_quotes(tmp_path: Path) -> None:
+    path = write(tmp_path, "prices:\n  show:\n    on: 2026-11-01\n")
+    found = load_config(["prices.show.on"], path=path).get("prices.show.on")
+    assert found is not None
+    assert found.value == "2026-11-01"
+
+
 def test_an_empty_file_is_no_settings(tmp_path: Path) -> None:
     assert load_config(KNOWN, path=write(tmp_path, "# nothing\n")).settings == ()

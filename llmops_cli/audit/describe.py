@@ -35,7 +35,8 @@ def describe(
 def _headline(facts: Facts) -> str:
     models = len(facts.models)
     when = f", {facts.first} to {facts.last}" if facts.first else ", without times"
-    return f"{facts.calls:,} calls to {models} {'model' if models == 1 else 'models'}{when}."
+    calls = "1 call" if facts.calls == 1 else f"{facts.calls:,} calls"
+    return f"{calls} to {models} {'model' if models == 1 else 'models'}{when}."
 
 
 def _measures(facts: Facts) -> tuple[Measure, ...]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any, Literal
+
+from llmops_cli.yaml_text import shipped_yaml
 
 __all__ = ["LATEST", "Question", "Rule", "load", "questions", "rules", "version_key"]
 
@@ -50,10 +51,7 @@ class Question:
 
 def load(name: str) -> Any:  # noqa: ANN401 - YAML
     """The content of one of this room's YAML files."""
-    import yaml  # noqa: PLC0415 - only the audit pays for the parser
-
-    text = resources.files("llmops_cli.audit").joinpath(name).read_text("utf-8")
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, and in C where it is there
+    return shipped_yaml("audit", name)
 
 
 @cache

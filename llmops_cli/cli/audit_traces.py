@@ -74,7 +74,9 @@ def audit_traces(
     from llmops_cli.traffic import read_traffic
 
     asked = {"conventions": conventions} if conventions else {}
-    parameters = AuditParameters(min_score=min_score, forbid=tuple(forbid or ()), **asked)
+    parameters = AuditParameters(
+        min_score=min_score, forbid=tuple(dict.fromkeys(forbid or ())), **asked
+    )
     before = _baseline(baseline) if baseline else None
     options = replace(logs.options(shared), spans=True)
     with progress(shared, paths) as advance:

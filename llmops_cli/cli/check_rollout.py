@@ -11,8 +11,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from llmops_cli.cli import rollout_lint
-from llmops_cli.cli.check_rollout_input import Reading, moment_of, read_observed, read_state
+from llmops_cli.cli.check_rollout_input import (
+    Reading,
+    ends_of,
+    moment_of,
+    read_observed,
+    read_state,
+)
 from llmops_cli.cli.logs import Logs
 from llmops_cli.cli.options import Shared, check_writable, command
 from llmops_cli.cli.rollout_watch import arrivals
@@ -133,12 +138,13 @@ def check_rollout(
     if control is not None and canary is None:
         raise _usage("rollout-control-alone", "--control needs --canary", "--canary COLUMN=VALUE")
     known, running = read_plan(plan), _percent(stage)
+    began, ended = ends_of(since, until)
     how = Reading(
         plan=known,
         canary=None if canary is None else column_and_value(canary, "--canary"),
         control=control,
-        since=moment_of(since, "--since"),
-        until=moment_of(until, "--until"),
+        since=began,
+        until=ended,
         as_of=moment_of(as_of, "--as-of"),
         logs=logs,
         shared=shared,
@@ -210,4 +216,3 @@ def register(app: typer.Typer) -> None:
         ),
     )(check_rollout)
     app.registered_commands[-1].cls = CheckRollout
-    rollout_lint.register(app)

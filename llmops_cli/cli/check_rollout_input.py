@@ -1,5 +1,6 @@
 """What ``llmops check-rollout`` reads: logs, aggregates and query results; its state."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from llmops_cli.rollout.model import Plan
     from llmops_cli.rollout.observed import Observed
     from llmops_cli.rollout.state import State
+    from llmops_cli.traffic.sources import Source
 
     Seen = tuple[Observed, tuple[str, ...], tuple[Finding, ...]]
 
-__all__ = ["Reading", "moment_of", "read_observed", "read_state"]
+__all__ = ["Reading", "ends_of", "moment_of", "read_observed", "read_state"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,23 @@ def read_state(path: Path | None, plan: "Plan") -> "State":
     return from_json(text_of(path, "sums-unreadable"), plan, source=str(path))
 
 
+def ends_of(since: str | None, until: str | None) -> tuple[str, str]:
+    """When a stage began and ended, as :func:`moment_of` gives it.
+
+    Raises:
+        LlmopsError: ``rollout-bad-moment``, ``rollout-no-time``.
+    """
+    first, last = moment_of(since, "--since"), moment_of(until, "--until")
+    if first and last and datetime.fromisoformat(first) >= datetime.fromisoformat(last):
+        raise LlmopsError(
+            "rollout-no-time",
+            "--until is not after --since",
+            hint="--since is when the stage began, --until when it ended",
+            exit_code=ExitCode.USAGE,
+        )
+    return first, last
+
+
 def moment_of(text: str | None, option: str) -> str:
     """A moment as windows are named, in UTC; empty for none.
 
@@ -89,15 +108,34 @@ def _sums(paths: Sequence[str], how: Reading) -> "Seen":
     from llmops_cli.rollout.observed import Observed
     from llmops_cli.rollout.observed_csv import read_sums
     from llmops_cli.rollout.observed_prometheus import looks_like_prometheus, read_query
+    from llmops_cli.traffic.sources import resolve
 
-    seen = Observed()
-    for path in paths:
-        text = text_of(Path(path), "sums-unreadable")
+    seen, sources = Observed(), resolve(paths, (".csv",))
+    for source in sources:
+        text = _text(source)
         if looks_like_prometheus(text):
-            seen += read_query(text, how.plan, source=path)
+            seen += read_query(text, how.plan, source=source.name)
         else:
-            seen += read_sums(text.splitlines(), how.plan, source=path)
-    return seen.between(how.since, how.until), tuple(paths), ()
+            seen += read_sums(text.splitlines(), how.plan, source=source.name)
+    return seen.between(how.since, how.until), tuple(source.name for source in sources), ()
+
+
+def _text(source: "Source") -> str:
+    from llmops_cli.traffic.streams import open_bytes
+
+    try:
+        with open_bytes(source) as stream:
+            return stream.read().decode("utf-8-sig")
+    except UnicodeError as error:
+        raise _unreadable("it is not text", source) from error
+    except OSError as error:
+        raise _unreadable(error.strerror or "the gzip data is damaged", source) from error
+    except (EOFError, zlib.error) as error:
+        raise _unreadable("the gzip data is damaged or cut off", source) from error
+
+
+def _unreadable(reason: str, source: "Source") -> LlmopsError:
+    return LlmopsError("sums-unreadable", f"it cannot be read: {reason}", file=source.name)
 
 
 def _calls(paths: Sequence[str], how: Reading, canary: tuple[str, str]) -> "Seen":

@@ -1,5 +1,6 @@
 """``llmops datasets``: logs to try things on: list them, make ours, convert public ones."""
 
+import gzip
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
@@ -42,19 +43,27 @@ def make(
 ) -> None:
     """Make one of our data sets.
 
-    The same name and seed give the same content.
+    The same name and seed give the same content, compressed where the output ends in .gz.
     """
     from llmops_cli.synthetic import DATASETS
     from llmops_cli.synthetic import make as build
 
     _check_name(name, tuple(DATASETS))
-    path = Path(DATASETS[name].file) if output is None else output
+    own = Path(DATASETS[name].file)
+    path = own if output is None else output
     if path == STDOUT:
-        write_stdout(build(name, seed))
+        write_stdout(_packed(build(name, seed), own, path))
         return
     check_writable(path)
-    write_atomically(path, build(name, seed))
+    write_atomically(path, _packed(build(name, seed), own, path))
     write_stdout(f"{path}\n")
+
+
+def _packed(content: bytes, own: Path, path: Path) -> bytes:
+    """Compressed where the name says so: by the name is how it will be read."""
+    if (own.suffix == ".gz") is (path.suffix == ".gz"):
+        return content
+    return gzip.decompress(content) if own.suffix == ".gz" else gzip.compress(content, mtime=0)
 
 
 def convert(

@@ -10,6 +10,7 @@ from llmops_cli.cli.logs import Logs
 from llmops_cli.cli.options import PathsArgument, Shared, check_writable, command
 from llmops_cli.cli.progress import progress
 from llmops_cli.cli.show import STDOUT, atomic_path, counted, say, write_stdout
+from llmops_cli.errors import ExitCode, LlmopsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from llmops_cli.traffic import BadRow, Options, Reading
 
 __all__ = ["ingest", "register"]
+
+_LINES = (".jsonl", ".ndjson", ".json", ".log")
 
 
 def ingest(
@@ -52,6 +55,8 @@ def ingest(
     Set LLMOPS_HASH_KEY or --hash-key to key the hashes, so that nobody without the key can
     confirm a guess.
     """
+    if not output.is_dir():
+        _check_ending(output, lines=to_otlp)
     options = logs.options(shared, keep_content=keep_content)
     if to_otlp:
         bad = _otlp(paths, output, options, shared)
@@ -61,6 +66,27 @@ def ingest(
         bad = _single(paths, output, options, shared)
     for row in bad if shared.verbose else bad[:1]:
         say(shared, f"llmops: warning[{row.slug}]: {row.file}:{row.line}: {row.message}")
+
+
+def _check_ending(output: Path, *, lines: bool) -> None:
+    """Refuse a name by which what is written would be read as something else.
+
+    Raises:
+        LlmopsError: ``ingest-wrong-ending``.
+    """
+    from llmops_cli.traffic.sources import COMPRESSED, Source
+
+    named, name = Source(str(output)), output.name.lower()
+    other = named.is_csv or named.is_protobuf or name.endswith(COMPRESSED)
+    wrong = other or (named.is_parquet if lines else name.endswith(_LINES))
+    if wrong:
+        what, hint = ("JSON lines", "calls.jsonl") if lines else ("Parquet", "calls.parquet")
+        raise LlmopsError(
+            "ingest-wrong-ending",
+            f"{what} would be written, and {output} would be read as something else",
+            hint=f"-o {hint}" if lines else f"-o {hint}; --to-otlp writes JSON lines",
+            exit_code=ExitCode.USAGE,
+        )
 
 
 def _otlp(paths: list[str], output: Path, options: "Options", shared: Shared) -> "list[BadRow]":

@@ -8,13 +8,14 @@ import typer
 
 from llmops_cli.cli.exports_option import exports_of
 from llmops_cli.cli.logs import Logs, bad_row_findings, read_logs
-from llmops_cli.cli.options import Shared, check_writable, command
+from llmops_cli.cli.options import Shared, command
+from llmops_cli.cli.plan_output import check_output, write_plan
 from llmops_cli.cli.plan_rollout_boundaries import Spending
 from llmops_cli.cli.plan_rollout_exports import export_known, write_exports
 from llmops_cli.cli.plan_rollout_numbers import read_numbers
 from llmops_cli.cli.plan_rollout_policy import Undecided
 from llmops_cli.cli.plan_rollout_steps import Steps
-from llmops_cli.cli.show import STDOUT, finish, write_atomically, write_stdout
+from llmops_cli.cli.show import finish
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Finding
 
@@ -161,16 +162,13 @@ def plan_rollout(
     if plan is not None:
         more = bool(paths or numbers) or output is not None or given != RolloutParameters()
         export_known(plan, exports, shared, asked_more=more)
-    _check_output(output, shared)
+    check_output(output, shared)
     source = _source(paths or [], numbers or [], logs, shared)
     report = report_of(source.what, given, inputs=source.files, findings=source.findings)
     if output is not None or exports:
         drawn = draw_plan(source.what, given)
         write_exports(drawn, exports, shared)
-        if output == STDOUT:
-            write_stdout(to_yaml(drawn))
-        elif output is not None:
-            write_atomically(output, to_yaml(drawn))
+        write_plan(output, to_yaml(drawn))
     finish(report, shared)
 
 
@@ -197,18 +195,6 @@ def _source(paths: list[str], numbers: list[str], logs: Logs, shared: Shared) ->
         return _Source(read_numbers(numbers), tuple(i for i in numbers if "=" not in i))
     traffic = read_logs(paths, logs, shared)
     return _Source(traffic.calls, tuple(traffic.files), bad_row_findings(traffic.bad_rows))
-
-
-def _check_output(output: Path | None, shared: Shared) -> None:
-    if output == STDOUT and any(item.path is None for item in shared.destinations):
-        raise LlmopsError(
-            "output-twice",
-            "the plan and the report cannot both go to stdout",
-            hint="add -q, or write the plan to a file",
-            exit_code=ExitCode.USAGE,
-        )
-    if output is not None and output != STDOUT:
-        check_writable(output)
 
 
 def _stages(text: str) -> tuple[float, ...]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmops_cli.cli.exports_option import exports_of
-from llmops_cli.cli.options import Shared, check_writable, command
+from llmops_cli.cli.options import Shared, command
+from llmops_cli.cli.plan_output import check_output, write_plan
 from llmops_cli.cli.plan_speculation_drafts import read_drafts
-from llmops_cli.cli.show import STDOUT, finish, write_atomically, write_stdout
+from llmops_cli.cli.show import finish, write_atomically
 from llmops_cli.cli.text_file import text_of
-from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.errors import LlmopsError
 
 if TYPE_CHECKING:
     from llmops_cli.hardware.fit import Measured
@@ -130,7 +131,7 @@ def plan_speculation(
 
     writers = _writers() if export else {}
     exports = exports_of(export, writers)
-    _check_output(output, shared)
+    check_output(output, shared)
     asked = _load_of(load)
     machine = _machine(
         (target, gpu), (tensor_parallel, weight_bits), context, (reject_ms, nodes, hop_ms),
@@ -149,10 +150,7 @@ def plan_speculation(
     plan = written_plan(found, shown)
     for name, path in exports.items():
         write_atomically(path, writers[name](plan))
-    if output == STDOUT:
-        write_stdout(to_yaml(plan))
-    elif output is not None:
-        write_atomically(output, to_yaml(plan))
+    write_plan(output, to_yaml(plan))
     finish(shown, shared)
 
 
@@ -218,18 +216,6 @@ def _measured(path: Path | None) -> "Measured | None":
 
 def _lines(path: Path) -> list[str]:
     return text_of(path, "table-unreadable").splitlines()
-
-
-def _check_output(output: Path | None, shared: Shared) -> None:
-    if output == STDOUT and any(item.path is None for item in shared.destinations):
-        raise LlmopsError(
-            "output-twice",
-            "the plan and the report cannot both go to stdout",
-            hint="add -q, or write the plan to a file",
-            exit_code=ExitCode.USAGE,
-        )
-    if output is not None and output != STDOUT:
-        check_writable(output)
 
 
 def register(app: typer.Typer) -> None:

@@ -15,7 +15,9 @@ __all__ = ["SCHEMAS", "calls_schema", "load_schema", "register"]
 
 SCHEMAS = {
     "calls": "llmops_cli.cli.schema:calls_schema",
+    "cassette": "llmops_cli.live.episodes:cassette_schema",
     "config": "llmops_cli.cli.config_command:config_schema",
+    "failover-plan": "llmops_cli.failover.plan:plan_schema",
     "plan": "llmops_cli.rollout.document:plan_schema",
     "report": "llmops_cli.views.json:schema",
     "rollout-state": "llmops_cli.rollout.state:state_schema",
@@ -40,8 +42,9 @@ def schema(
     """Print a JSON Schema.
 
     Draft 2020-12. report: what -f json writes. plan: what plan-rollout writes. tier-plan: what
-    simulate-tiers writes. speculation-plan: what plan-speculation writes. rollout-state: what
-    check-rollout --state keeps. calls: a row of the calls table. config: llmops.yaml.
+    simulate-tiers writes. failover-plan: what simulate-failover writes. speculation-plan: what
+    plan-speculation writes. rollout-state: what check-rollout --state keeps. calls: a row of the
+    calls table. cassette: a line of what replay --cassette plays. config: llmops.yaml.
     """
     write_stdout(json.dumps(load_schema(name), indent=2, ensure_ascii=False) + "\n")
 

@@ -108,29 +108,44 @@ def silence_stdout() -> None:
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a whole file or nothing: a temporary neighbour, then a rename.
 
-    A device or a pipe (``/dev/null``) is written as it is, never replaced by a file.
-
     Raises:
         LlmopsError: ``output-unwritable``.
     """
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
-        else:
-            _replace(path.resolve(), data)
-    except OSError as error:
-        raise _unwritable(str(path), error.strerror or type(error).__name__) from error
-
-
-def _replace(path: Path, data: bytes) -> None:
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
 @contextmanager
 def atomic_path(path: Path) -> Generator[Path]:
-    """A temporary neighbour to write to; it becomes ``path`` at the end, or goes without trace."""
+    """A temporary neighbour to write to; it becomes ``path`` at the end, or goes without trace.
+
+    A device or a pipe (``/dev/null``) is written as it is, never replaced by a file; of a link it
+    is the target that is replaced.
+
+    Raises:
+        LlmopsError: ``output-unwritable``, where writing fails.
+    """
+    as_it_is = path.exists() and not path.is_file()
+    try:
+        with _copied(path) if as_it_is else _neighbour(Path(os.path.realpath(path))) as temporary:
+            yield temporary
+    except OSError as error:
+        raise _unwritable(str(path), error.strerror or type(error).__name__) from error
+
+
+@contextmanager
+def _copied(path: Path) -> Generator[Path]:
+    # What is written may be read again, or removed after a fault: a device is for neither.
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / "whole"
+        yield temporary
+        with temporary.open("rb") as whole, path.open("wb") as device:
+            shutil.copyfileobj(whole, device)
+
+
+@contextmanager
+def _neighbour(path: Path) -> Generator[Path]:
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=path.parent)
     os.close(handle)
     temporary = Path(name)

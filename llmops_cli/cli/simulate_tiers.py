@@ -9,14 +9,10 @@ import typer
 from llmops_cli.cli.exports_option import exports_of
 from llmops_cli.cli.logs import Logs
 from llmops_cli.cli.options import Shared, command
+from llmops_cli.cli.plan_output import check_output
 from llmops_cli.cli.simulate_tiers_input import Asked, amounts_of, pairs_of, read_input
 from llmops_cli.cli.simulate_tiers_options import columns_of, compare_of, floors_of, names_of
-from llmops_cli.cli.simulate_tiers_output import (
-    check_alone,
-    check_output,
-    hold_plan,
-    make_plan,
-)
+from llmops_cli.cli.simulate_tiers_output import check_alone, hold_plan, make_plan
 
 __all__ = ["register", "simulate_tiers"]
 

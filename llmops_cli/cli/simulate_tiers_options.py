@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from llmops_cli.cli.logs import Logs
+from llmops_cli.cli.simulate_tiers_input import option_twice
 from llmops_cli.errors import ExitCode, LlmopsError
 
 if TYPE_CHECKING:
@@ -16,10 +17,9 @@ def floors_of(given: list[str] | None) -> tuple[float | None, tuple[tuple[str, f
     """The floor of every class, and those of named ones.
 
     Raises:
-        LlmopsError: ``tiers-bad-floor``.
+        LlmopsError: ``tiers-bad-floor``, ``option-twice``.
     """
-    every: float | None = None
-    named: list[tuple[str, float]] = []
+    found = dict[str, float]()
     for text in given or ():
         task, mark, share = text.rpartition("=")
         try:
@@ -31,11 +31,11 @@ def floors_of(given: list[str] | None) -> tuple[float | None, tuple[tuple[str, f
                 hint="--class-floor 0.95, or --class-floor summarise=0.98",
                 exit_code=ExitCode.USAGE,
             ) from None
-        if mark:
-            named.append((task, value))
-        else:
-            every = value
-    return every, tuple(named)
+        task = task if mark else ""
+        if task in found:
+            raise option_twice("--class-floor", task)
+        found[task] = value
+    return found.pop("", None), tuple(found.items())
 
 
 def columns_of(
@@ -66,9 +66,17 @@ def columns_of(
         )
     text, file = flags
     return OutcomeColumns(
-        names=dict(logs.mapping), models=models, scores=scores, quality_range=(low, high),
+        names=_ours(logs), models=models, scores=scores, quality_range=(low, high),
         keep_text=text, task_of_file=file,
     )  # fmt: skip
+
+
+def _ours(logs: Logs) -> dict[str, str]:
+    """The mapping by our names, whichever of a column's known names the user took."""
+    from llmops_cli.traffic.outcome_columns import NAMES, PER_MODEL
+
+    spelt = {name: ours for group in (NAMES, PER_MODEL) for ours in group for name in group[ours]}
+    return {spelt.get(column, column): field for column, field in logs.mapping}
 
 
 def compare_of(

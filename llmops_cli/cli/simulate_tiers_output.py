@@ -4,8 +4,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from llmops_cli.cli.options import Shared, check_writable
-from llmops_cli.cli.show import STDOUT, finish, write_atomically, write_stdout
+from llmops_cli.cli.options import Shared
+from llmops_cli.cli.plan_output import write_plan
+from llmops_cli.cli.show import finish, write_atomically
 from llmops_cli.cli.simulate_tiers_input import Read
 from llmops_cli.cli.simulate_tiers_quiet import quiet_stdout
 from llmops_cli.cli.text_file import text_of
@@ -14,7 +15,7 @@ from llmops_cli.errors import ExitCode, LlmopsError
 if TYPE_CHECKING:
     from llmops_cli.tiers import CompareParameters, TierParameters
 
-__all__ = ["check_alone", "check_output", "hold_plan", "make_plan"]
+__all__ = ["check_alone", "hold_plan", "make_plan"]
 
 
 def make_plan(
@@ -42,10 +43,7 @@ def make_plan(
         )
         for name, path in exports.items():
             write_atomically(path, EXPORTS[name](plan))
-        if output == STDOUT:
-            write_stdout(to_yaml(plan))
-        elif output is not None:
-            write_atomically(output, to_yaml(plan))
+        write_plan(output, to_yaml(plan))
     finish(shown, shared)
 
 
@@ -86,20 +84,3 @@ def check_alone(given: "TierParameters", *, written: bool) -> None:
             hint="leave --plan out to make a new plan",
             exit_code=ExitCode.USAGE,
         )
-
-
-def check_output(output: Path | None, shared: Shared) -> None:
-    """Refuse a plan that cannot be written.
-
-    Raises:
-        LlmopsError: ``output-twice``, ``output-unwritable``.
-    """
-    if output == STDOUT and any(item.path is None for item in shared.destinations):
-        raise LlmopsError(
-            "output-twice",
-            "the plan and the report cannot both go to stdout",
-            hint="add -q, or write the plan to a file",
-            exit_code=ExitCode.USAGE,
-        )
-    if output is not None and output != STDOUT:
-        check_writable(output)

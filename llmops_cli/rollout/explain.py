@@ -112,7 +112,7 @@ def _errors(plan: Plan) -> Explanation:
         assumptions=(
             *_looks(plan),
             "going on needs every guardrail, so its alpha is not shared among them",
-            "one guardrail is enough to go back or to hold, so those risks are",
+            "one guardrail is enough to go back or to hold, so those risks are shared out",
             f"harm is tested from {LEAST_EVENTS} expected bad requests on",
             f"where a stage expects fewer than {NORMAL_FROM:g}, by the binomial law and at once",
             _long_enough(plan),

@@ -1,6 +1,7 @@
 """Evidence of harm in what was seen, against the boundary of a rule: 1 or more goes back."""
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,7 @@ def _enough(arms: Arms, guardrail: Guardrail) -> npt.NDArray[np.bool_]:
     return arms.expected_bad() >= LEAST_EVENTS * guardrail.design_effect
 
 
+@lru_cache(maxsize=4096)  # a plan asks again: for the sample, the decision and what it detects
 def harm_limit(
     guardrail: Guardrail,
     treated: float,

@@ -20,7 +20,7 @@ from llmops_cli.rollout.parameters import RolloutParameters
 from llmops_cli.rollout.plan import make_plan
 from llmops_cli.rollout.rehearsal import Outcomes, rehearse
 from llmops_cli.rollout.replay import Replay
-from llmops_cli.rollout.scenario import at_margin
+from llmops_cli.rollout.scenario import RehearsalParameters, at_margin
 from llmops_cli.rollout.schedule import Schedule, StageLooks
 
 __all__ = ["LintParameters", "lint"]
@@ -49,12 +49,15 @@ class LintParameters:
 
     def __post_init__(self) -> None:
         """Refuse, with the usage exit code, what cannot be rehearsed."""
-        if not (0 < self.error_rise < 1 and self.runs >= 1):
+        if not 0 < self.error_rise < 1:
             raise LlmopsError(
                 "rollout-bad-change",
-                "the rise of the error rate lies between 0 and 1, and there is at least one run",
+                "--error-rise lies between 0 and 1",
+                hint="one percentage point is 0.01",
                 exit_code=ExitCode.USAGE,
             )
+        # Runs and the gate have the limits of any rehearsal.
+        RehearsalParameters(runs=self.runs, max_false_rollback=self.max_false_rollback)
 
 
 def lint(

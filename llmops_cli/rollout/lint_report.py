@@ -55,12 +55,13 @@ def lint_report(
     """The report; ``bound`` is the gate on false rollbacks, ``findings`` are the reader's."""
     false, seen, exposed = _measures(found)
     more = "more runs (--runs) narrow the interval"
-    points = 100 * found.played[1][0].error_rise
+    rise = f"{100 * found.played[1][0].error_rise:g}"
+    rise += " point" if rise == "1" else " points"
     return Report(
         command="rollout-lint",
         title=f"What this {found.manifest.controller} manifest would do",
         headline=f"It rolls a harmless change back {100 * (false.value or 0):.3g} % of the time, "
-        f"and one with {points:g} points more errors {100 * (seen.value or 0):.3g} % of the time.",
+        f"and one with {rise} more errors {100 * (seen.value or 0):.3g} % of the time.",
         inputs=inputs,
         parameters=parameters,
         measures=(false, seen, exposed),
@@ -133,7 +134,7 @@ def _steps(found: Linted) -> Table:
             (
                 100 * share,
                 seconds,
-                round(found.new_requests(index), 1),
+                found.new_requests(index),
                 harmless.count(WENT_BACK, index) / harmless.runs,
                 harmful.count(WENT_BACK, index) / harmful.runs,
             )

@@ -21,6 +21,9 @@ __all__ = ["COLUMNS", "Place", "cell_of", "read_sums"]
 Place = tuple[str, int | None]
 """File and line of a row; a document that has no lines has None."""
 
+_MOST = 1e15
+"""Of a window; beyond it sums of sums lose whole requests."""
+
 COLUMNS = ("window", "variant", "metric", "requests", "total")
 
 
@@ -48,6 +51,9 @@ def read_sums(lines: Iterable[str], plan: Plan, *, source: str) -> Observed:
         )
     cells = dict[Cell, Sums]()
     for row in reader:
+        # DictReader keeps fields beyond the header under None.
+        if any(row.get(None, ())):  # pyright: ignore[reportArgumentType,reportCallIssue]
+            raise _bad("sums-bad-row", "more fields than the header", (source, reader.line_num), "")
         cell, sums = cell_of(row, plan, (source, reader.line_num))
         cells[cell] = max(sums, cells.get(cell, sums))
     return Observed(dict(sorted(cells.items())))
@@ -105,8 +111,8 @@ def _number(row: Mapping[str, str], field: str, at: Place) -> float:
         value = float(row[field])
     except (TypeError, ValueError):
         value = math.nan
-    if not 0 <= value < math.inf:
-        raise _bad("sums-bad-row", "this is not a number of 0 or more", at, field)
+    if not 0 <= value <= _MOST:
+        raise _bad("sums-bad-row", f"this is not a number from 0 to {_MOST:g}", at, field)
     return value
 
 

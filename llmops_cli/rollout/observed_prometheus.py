@@ -171,7 +171,8 @@ def _bad(what: str, message: str, source: str, field: str = "") -> LlmopsError:
     return LlmopsError(
         f"prometheus-{what}",
         message,
-        hint="series need the labels variant, metric and field (requests, total, squares)",
+        hint="series need the labels variant, metric and field (requests, total, squares); "
+        "a log needs --canary COLUMN=VALUE",
         file=source,
         field=field,
     )

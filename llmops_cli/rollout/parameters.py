@@ -112,6 +112,7 @@ class RolloutParameters:
             )
         self._check_maxima()
         self._check_steps()
+        self._check_idle()
         if not self.minimum_stage_s >= 0:
             raise _usage("rollout-bad-minimum", "a stage lasts 0 hours or more", "one hour is 1")
 
@@ -128,7 +129,7 @@ class RolloutParameters:
 
     def _check_steps(self) -> None:
         if self.shadow is not None and not 0 < self.shadow <= 100:  # noqa: PLR2004 - percent
-            raise _usage("rollout-bad-shadow", "--shadow is a percent above 0", "all is 100")
+            raise _usage("rollout-bad-shadow", "--shadow is a percent, up to 100", "all is 100")
         if (self.ab_stage is None) is not (self.ab_gain is None):
             raise _usage(
                 "rollout-bad-ab-stage",
@@ -143,6 +144,38 @@ class RolloutParameters:
             )
         if self.ab_gain is not None and not 0 < self.ab_gain < 1:
             raise _usage("rollout-bad-ab-gain", "--ab-gain lies between 0 and 1", "0.02")
+
+    def _check_idle(self) -> None:
+        """Refuse what changes nothing without another option: whoever gives it means something."""
+        policy, spending = self.policy, self.boundaries
+        for option, idle, needed in (
+            ("shadow-quality", self.shadow_quality and self.shadow is None, "--shadow 10"),
+            (
+                "at-maximum",
+                policy.at_maximum != AS_EVER.at_maximum and not self.max_stage_s,
+                "--max-stage-days 7",
+            ),
+            (
+                "no-data-hours",
+                policy.no_data == "hold" and policy.no_data_after_s != AS_EVER.no_data_after_s,
+                "--no-data rollback",
+            ),
+            (
+                "harm-looks",
+                spending.harm == "mixture" and spending.harm_looks != ALWAYS_VALID.harm_looks,
+                "--harm-boundary pocock",
+            ),
+            (
+                "benefit-looks",
+                spending.benefit == "fixed"
+                and spending.benefit_looks != ALWAYS_VALID.benefit_looks,
+                "--benefit-boundary obrien-fleming",
+            ),
+        ):
+            if idle:
+                raise _usage(
+                    "rollout-idle-option", f"--{option} alone changes nothing", f"add {needed}"
+                )
 
     def maximum_s(self, stage: int) -> float | None:
         """The longest that a stage, by its place, may last; -1 is the shadow stage."""

@@ -241,6 +241,14 @@ def _own_findings(found: Simulation) -> Iterator[Finding]:
             field="user_id",
         )
     for item in found.played[1:]:
+        if item.change.after_s >= found.schedule.looks * found.schedule.look_s:
+            yield Finding(
+                slug="rollout-change-too-late",
+                severity="warning",
+                message=f"'{item.change.name}' begins after the rollout is over: nothing of it "
+                "can be seen",
+                hint="a smaller --after-hours",
+            )
         caught, once = item.outcomes[OWN], item.outcomes[AT_ONCE]
         if caught.exposed.mean() > once.exposed.mean():
             yield Finding(

@@ -121,6 +121,8 @@ def _check(machine: Machine, drafts: Sequence[Logged], given: SpeculationParamet
     numbers = (machine.context, machine.hop_s, machine.reject_s, given.temperature or 0.0)
     if not all(0 <= number < math.inf for number in numbers) or machine.nodes < 1:
         reason = "context, temperature and times are numbers from 0 up, and a pipeline has a node"
+    elif machine.hop_s and machine.nodes == 1:
+        reason = "--hop-ms is the latency of a link, and one node has none: --nodes 2 or more"
     elif machine.nodes > machine.target.layers:
         reason = (
             f"a pipeline has no more nodes than the target has layers ({machine.target.layers})"

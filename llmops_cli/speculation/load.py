@@ -42,7 +42,8 @@ def load_of_rows(lines: Iterable[str], *, source: str) -> Load:
     """A load from a CSV with the columns ``batch`` and ``share`` (of the time, in any unit).
 
     Raises:
-        LlmopsError: ``load-no-header``, ``load-bad-batch``, ``load-bad-share``, with their line.
+        LlmopsError: ``load-no-header``, ``load-bad-row``, ``load-bad-batch``,
+            ``load-bad-share``, with their line.
     """
     reader = csv.DictReader(lines)
     missing = [name for name in ("batch", "share") if name not in (reader.fieldnames or ())]
@@ -53,6 +54,10 @@ def load_of_rows(lines: Iterable[str], *, source: str) -> Load:
     rows: list[tuple[float, float]] = []
     places: list[int | None] = []
     for row in reader:
+        # DictReader keeps fields beyond the header under None.
+        if any(row.get(None, ())):  # pyright: ignore[reportArgumentType, reportCallIssue]
+            message, line = "it has more fields than the header", reader.line_num
+            raise LlmopsError("load-bad-row", message, file=source, line=line)
         rows.append((_number(row, "batch"), _number(row, "share")))
         places.append(reader.line_num)
     return _load(rows, source, places, ExitCode.BAD_INPUT)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from llmops_cli.errors import LlmopsError
+from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.hardware.capacity import kv_capacity_tokens
 from llmops_cli.speculation.costs import Costs, Steps, step_costs, step_models
 from llmops_cli.speculation.estimate import Tokens, request_tokens, tokens_per_step
@@ -129,14 +129,23 @@ def most_sequences(machine: Machine) -> int:
     """How many sequences the cache holds at their context.
 
     Raises:
-        LlmopsError: ``hardware-no-room``.
+        LlmopsError: ``hardware-no-room``, where not even one fits.
     """
     target, parts = machine.target, machine.nodes
     # Each node of a pipeline keeps its own layers, and the cache of those.
     layers = -(-(target.attention_layers or target.layers) // parts)
     own = replace(target, params=target.params / parts, attention_layers=layers)
     tokens = kv_capacity_tokens(own, machine.gpu, machine.deployment)
-    return max(1, int(tokens / (machine.context + 1)))
+    room = int(tokens / (machine.context + 1))
+    if room < 1:
+        raise LlmopsError(
+            "hardware-no-room",
+            f"a sequence of {machine.context:,.0f} tokens does not fit: the cache holds {tokens:,}",
+            hint="--context is what stands before a step, per sequence; more GPUs: "
+            "--tensor-parallel",
+            exit_code=ExitCode.USAGE,
+        )
+    return room
 
 
 def at_batches(costs: Costs, load: Load) -> Costs:

@@ -168,11 +168,11 @@ def _capacity(cells: Cells, given: TierParameters) -> Floats | None:
 
 
 def _providers(cells: Cells, given: TierParameters) -> npt.NDArray[np.int64] | None:
-    if given.max_providers is None:
-        return None
     said = dict(given.providers)
     for name in said:
         _index(cells, name)
+    if given.max_providers is None:
+        return None
     names = [said.get(model, model.partition("/")[0]) for model in cells.models]
     known = list(dict.fromkeys(names))
     return np.array([known.index(name) for name in names], np.int64)

@@ -35,7 +35,8 @@ class TierParameters:
         reference: the model that everything is held against; the best one where empty.
         floor: quality of all traffic, as a share of the reference's.
         class_floor: the same in every task class.
-        class_floors: in some classes, by name; these go before ``class_floor``.
+        class_floors: in some classes, by name; these go before ``class_floor``, and the others
+            keep what they would have without them.
         budget_usd: US dollars per 1,000 requests; with a budget and no floor the plan of the
             best quality is sought. Infinite for none.
         max_p95_s: seconds that 95 % of all requests may take at most.
@@ -116,7 +117,7 @@ class TierParameters:
     @property
     def every_class(self) -> float | None:
         """The floor of classes that none is named for."""
-        unsaid = self.floor is None and self.budget_usd is None and not self.class_floors
+        unsaid = self.floor is None and self.budget_usd is None
         return DEFAULT_CLASS_FLOOR if self.class_floor is None and unsaid else self.class_floor
 
 

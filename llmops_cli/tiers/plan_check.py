@@ -224,7 +224,7 @@ def _in_date(plan: TierPlan, today: date) -> Check:
         value=(plan.expires_on - today).days,
         method="its date of expiry",
     )
-    return Check.at_least("the plan is in date", left, 0)
+    return Check.at_least("the plan is in date: days left", left, 0)
 
 
 def _new_classes(plan: TierPlan, cells: Cells) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from llmops_cli.tiers.findings import own_findings
 from llmops_cli.tiers.model import TierParameters
 from llmops_cli.tiers.simulation import Simulation
 from llmops_cli.tiers.tables import simulation_tables
+from llmops_cli.tiers.words import points
 
 __all__ = ["gates", "loss_measure", "report", "saving_measure"]
 
@@ -65,10 +66,10 @@ def _headline(found: Simulation) -> str:
         return f"Every class keeps {reference}: no other model is shown to be good enough and pay."
     classes = len(cells.tasks)
     who = "The one class leaves" if classes == 1 else f"{moved} of {classes} classes leave"
-    lost = round(100 * expected.loss, 1)
+    lost = points(expected.loss)
     quality = "keeps the quality"
-    if lost:
-        quality = f"{'loses' if lost > 0 else 'gains'} {abs(lost):.1f} points of quality"
+    if lost.strip("+-0."):
+        quality = f"{'loses' if lost.startswith('+') else 'gains'} {lost[1:]} points of quality"
     return f"{who} {reference}: that saves {100 * expected.saving:.1f} % and {quality}."
 
 

@@ -9,5 +9,6 @@ def points(share: float) -> str:
     Args:
         share: quality on a scale of 0 to 1.
     """
-    text = f"{100 * share:+.1f}"
+    # Rounded twice: the noise of a difference's last bits must not decide how a half goes.
+    text = f"{round(100 * share, 9):+.1f}"
     return "0.0" if text in {"+0.0", "-0.0"} else text

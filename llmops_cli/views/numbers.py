@@ -31,7 +31,12 @@ def amount(value: float | None, unit: Unit = "", *, extra: int = 0) -> str:
         return UNKNOWN
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    return _UNITS[unit](float(value), extra)
+    return _UNITS[unit](_quiet(float(value)), extra)
+
+
+def _quiet(value: float) -> float:
+    """Without the noise of a sum's last bits, which would decide how a half is rounded."""
+    return value if value.is_integer() else float(f"{value:.12g}")
 
 
 def short(value: float | None) -> str:

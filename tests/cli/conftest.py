@@ -1,4 +1,4 @@
-"""Running a command in this process, for those that load the SDKs; outcomes of two models."""
+"""A command run in this process, for those that load the SDKs; a plan; outcomes of two models."""
 
 import os
 import sys
@@ -32,6 +32,27 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         return CompletedProcess(list(map(str, arguments)), caught.value.code, said.out, said.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def plan_text(
+    llmops_in: Callable[[Path], Run], datasets: Path, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """A plan of four weeks for the classifier's log, drawn once."""
+    folder = tmp_path_factory.mktemp("plan")
+    margins = ("--latency-margin", "1.25", "--error-margin", "0.02")
+    log = datasets / "classifier.jsonl.gz"
+    done = llmops_in(folder)("plan-rollout", log, *margins, "-o", "plan.yaml", "-q")
+    assert done.returncode == 0, done.stderr
+    return (folder / "plan.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def plan(plan_text: str, tmp_path: Path) -> Path:
+    """The plan for the classifier's log, in the folder where the command runs."""
+    path = tmp_path / "plan.yaml"
+    path.write_text(plan_text, encoding="utf-8")
+    return path
 
 
 def write_table(path: Path, rows: int = 400, *, good: float = 0.9, seed: int = 0) -> Path:

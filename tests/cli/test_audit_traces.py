@@ -60,6 +60,14 @@ def test_a_missed_gate_ends_with_1(llmops: Run, faulty: Path, gate: list[str]) -
     assert llmops("audit-traces", faulty, *gate, "--exit-zero").returncode == 0
 
 
+def test_a_rule_that_is_forbidden_twice_is_one_gate(llmops: Run, faulty: Path) -> None:
+    once, twice = (
+        llmops("audit-traces", faulty, *(["--forbid", "violation"] * times)).stdout
+        for times in (1, 2)
+    )
+    assert once == twice
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "slug"),
     [

@@ -1,5 +1,6 @@
 """``llmops check-rollout`` as a user runs it: exit codes, its state file, and refusals."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +10,6 @@ import pytest
 import yaml
 
 Run = Callable[..., CompletedProcess[str]]
-
-
-@pytest.fixture
-def plan(llmops: Run, datasets: Path, tmp_path: Path) -> Path:
-    """A plan for the classifier's log."""
-    margins = ("--latency-margin", "1.25", "--error-margin", "0.02")
-    log = datasets / "classifier.jsonl.gz"
-    done = llmops("plan-rollout", log, *margins, "-o", "plan.yaml", "-q")
-    assert done.returncode == 0, done.stderr
-    return tmp_path / "plan.yaml"
 
 
 def sums(plan: Path, path: Path, *, part: float = 1.0, errors: float = 0.0) -> Path:
@@ -85,7 +76,8 @@ def test_a_log_in_which_the_model_tells_the_version(
         (("--stage", "7"), "rollout-no-such-stage", 2),
         (("--stage", "5", "--canary", "model"), "rollout-bad-slice", 2),
         (("--stage", "5", "--state", "missing/state.json"), "output-unwritable", 2),
-        (("--stage", "5", "--state", "plan.yaml"), "state-invalid", 3),
+        (("--stage", "5", "--state", "plan.yaml"), "output-is-input", 2),
+        (("--stage", "5", "--since", "2026-09-02", "--until", "2026-09-01"), "rollout-no-time", 2),
     ],
 )
 def test_refusals(
@@ -97,7 +89,38 @@ def test_refusals(
     assert f"error[{slug}]" in done.stderr
 
 
-def test_a_file_that_is_no_text(llmops: Run, datasets: Path, plan: Path) -> None:
+def test_sums_are_read_from_wherever_logs_are(llmops: Run, plan: Path, tmp_path: Path) -> None:
+    (tmp_path / "some").mkdir()
+    data = sums(plan, tmp_path / "some" / "sums.csv")
+    text = data.read_text(encoding="utf-8")
+    (tmp_path / "sums.csv.gz").write_bytes(gzip.compress(text.encode()))
+    asked = ("--plan", plan, "--stage", "5")
+    for path, stdin in (("some", ""), ("so*/s*.csv", ""), ("sums.csv.gz", ""), ("-", text)):
+        done = llmops("check-rollout", path, *asked, stdin=stdin)
+        assert (done.returncode, "PROMOTE" in done.stdout) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("sums.csv", b"\xff\xfe\x00", "it is not text"),
+        ("sums.csv.gz", gzip.compress(b"window,variant\n" * 99)[:30], "damaged or cut off"),
+        ("sums.csv.gz", b"window,variant\n", "damaged"),
+    ],
+)
+def test_a_file_that_is_no_text(
+    llmops: Run, tmp_path: Path, plan: Path, name: str, content: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    done = llmops("check-rollout", name, "--plan", plan, "--stage", "5")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"error[sums-unreadable]: {name}: it cannot be read: " in done.stderr
+    assert says in done.stderr
+
+
+def test_a_log_without_its_canary_is_told_what_it_needs(
+    llmops: Run, datasets: Path, plan: Path
+) -> None:
     done = llmops("check-rollout", datasets / "classifier.jsonl.gz", "--plan", plan, "--stage", "5")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "error[sums-unreadable]" in done.stderr
+    assert "a log needs --canary COLUMN=VALUE" in done.stderr

@@ -1,5 +1,6 @@
 """``llmops datasets`` as a user runs it."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -27,6 +28,18 @@ def test_a_dash_is_stdout(llmops: Run, datasets: Path, tmp_path: Path) -> None:
     done = llmops("datasets", "make", "routing-few", "-o", "-")
     assert done.stdout == (datasets / "routing-few.csv").read_text()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_made_is_compressed_where_its_name_says_so(
+    llmops: Run, datasets: Path, tmp_path: Path
+) -> None:
+    plain = gzip.decompress((datasets / "telemetry.jsonl.gz").read_bytes())
+    assert llmops("datasets", "make", "telemetry", "-o", "-").stdout == plain.decode()
+    assert llmops("datasets", "make", "telemetry", "-o", "t.jsonl").returncode == 0
+    assert (tmp_path / "t.jsonl").read_bytes() == plain
+    assert llmops("datasets", "make", "routing-few", "-o", "r.csv.gz").returncode == 0
+    packed = (tmp_path / "r.csv.gz").read_bytes()
+    assert gzip.decompress(packed) == (datasets / "routing-few.csv").read_bytes()
 
 
 def test_convert_writes_to_stdout_or_a_file(llmops: Run, tmp_path: Path) -> None:

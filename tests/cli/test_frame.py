@@ -265,6 +265,7 @@ def shell(tmp_path: Path, line: str) -> CompletedProcess[str]:
         ("llmops show . ", 3, "input-unreadable"),
         ("echo '{' | llmops show -", 3, "report-not-json"),
         (f"llmops show {SAMPLE} -f json=o -f html=./o", 2, "output-twice"),
+        (f"llmops show {SAMPLE} -f json={'o' * 300}", 2, "output-unwritable"),
         (f"llmops show {SAMPLE} -f jsn", 2, "format-unknown"),
         ("llmops --config absent.yaml config", 2, "config-unreadable"),
         ("llmops --config sede=3 config", 2, "config-unknown-key"),

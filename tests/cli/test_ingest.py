@@ -92,6 +92,27 @@ def test_usage_errors_end_with_2_and_write_nothing(
         assert not (tmp_path / output).exists()
 
 
+@pytest.mark.parametrize(
+    ("output", "arguments"),
+    [
+        ("calls.csv", ()),
+        ("calls.jsonl", ()),
+        ("calls.parquet.gz", ()),
+        ("calls.pb", ()),
+        ("calls.parquet", ("--to-otlp",)),
+        ("calls.jsonl.gz", ("--to-otlp",)),
+    ],
+)
+def test_a_name_that_says_another_format_is_refused(
+    llmops: Run, tmp_path: Path, output: str, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "a.jsonl").write_text(line("m1"))
+    done = llmops("ingest", "a.jsonl", "-o", output, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error[ingest-wrong-ending]" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+
+
 @pytest.mark.parametrize("output", ["calls.parquet", "calls"])
 @pytest.mark.parametrize("arguments", [(), ("--keep-content",)])
 def test_prompts_go_where_they_are_asked_for_and_nowhere_else(

@@ -187,6 +187,28 @@ def test_public_outcomes_without_a_judge_say_the_break_even(llmops: Run, public_
     assert "breaks even at 80." in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [([], ["--power", "0.9"]), (["--power", "0.9"], []), (["--seed=3", "-q", "-f", "json"], [])],
+)
+def test_planning_is_asked_for_wherever_its_options_stand(
+    llmops: Run, before: list[str], after: list[str]
+) -> None:
+    done = llmops("judge-eval", *before, "plan", *after)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == llmops("judge-plan", *before, *after).stdout
+
+
+@pytest.mark.parametrize("arguments", [["--judge", "plan", "d.csv"], ["--", "plan"]])
+def test_the_value_of_an_option_and_what_follows_two_dashes_ask_for_no_planning(
+    llmops: Run, tmp_path: Path, arguments: list[str]
+) -> None:
+    (tmp_path / "d.csv").write_text("plan,gold\n" + "1,1\n0,0\n" * 20)
+    decisions(tmp_path / "plan", 95, 5)
+    done = llmops("judge-eval", *arguments)
+    assert "Is the routing judge reliable enough?" in done.stdout, done.stderr
+
+
 @pytest.mark.parametrize("spelling", [["judge-eval", "plan"], ["judge-plan"]])
 def test_planning_is_spelt_in_two_ways(llmops: Run, spelling: list[str]) -> None:
     done = llmops(*spelling, "--accuracy", "0.88")

@@ -40,7 +40,7 @@ def test_ingest_writes_a_table_without_prompts(llmops: Run, tmp_path: Path) -> N
     assert "1 call written to calls.parquet; 1 row could not be read" in done.stderr
     assert b"secret" not in (tmp_path / "calls.parquet").read_bytes()
     assert read_calls([tmp_path / "calls.parquet"]).calls["call_id"].tolist() == ["m1"]
-    assert "1 calls to 1 model" in llmops("describe", "calls.parquet").stdout
+    assert "1 call to 1 model" in llmops("describe", "calls.parquet").stdout
 
 
 def test_ingest_twice_gives_the_same_bytes(llmops: Run, datasets: Path, tmp_path: Path) -> None:

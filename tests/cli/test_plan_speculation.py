@@ -280,6 +280,8 @@ def test_rows_that_cannot_be_read_are_said(llmops: Run, log: Path) -> None:
         ((*TARGET, *EAGLE, "--nodes", "33"), 2, "speculation-bad-machine", ""),
         ((*TARGET, *EAGLE, "--max-batch", "100000000"), 2, "speculation-bad-machine", ""),
         ((*TARGET, *EAGLE, "--context", "nan"), 2, "speculation-bad-machine", ""),
+        ((*TARGET, *EAGLE, "--context", "1e9"), 2, "hardware-no-room", "the cache holds 4"),
+        ((*TARGET, *EAGLE, "--hop-ms", "5"), 2, "speculation-bad-machine", "--nodes 2"),
         ((*TARGET, *EAGLE, "-o", "-"), 2, "output-twice", "-q"),
         ((*TARGET, *EAGLE, "--load", "0:1"), 2, "load-bad-batch", ""),
         ((*TARGET, *EAGLE, "--load", "nothing"), 2, "load-not-pairs", "--load"),

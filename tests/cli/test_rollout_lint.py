@@ -61,3 +61,20 @@ def test_a_manifest_that_is_not_there(llmops: Run, datasets: Path) -> None:
     done = llmops("rollout-lint", "none.yaml", datasets / "classifier.jsonl.gz")
     assert (done.returncode, done.stdout) == (3, "")
     assert "error[manifest-unreadable]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "slug"),
+    [
+        ("--error-rise", "0", "rollout-bad-change"),
+        ("--runs", "0", "rollout-bad-runs"),
+        ("--runs", "10000000000", "rollout-bad-runs"),
+        ("--max-false-rollback", "5", "rollout-bad-gate"),
+    ],
+)
+def test_what_cannot_be_rehearsed_is_refused_at_once(
+    llmops: Run, datasets: Path, manifest: Path, option: str, value: str, slug: str
+) -> None:
+    done = llmops("rollout-lint", manifest, datasets / "classifier.jsonl.gz", option, value)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"error[{slug}]" in done.stderr

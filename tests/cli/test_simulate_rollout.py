@@ -13,17 +13,6 @@ Run = Callable[..., CompletedProcess[str]]
 QUICK = ("--runs", "40", "--look-hours", "6")
 
 
-@pytest.fixture
-def plan(llmops: Run, datasets: Path, tmp_path: Path) -> Path:
-    """A plan of four weeks for the classifier's log."""
-    margins = ("--latency-margin", "1.25", "--error-margin", "0.02")
-    done = llmops(
-        "plan-rollout", datasets / "classifier.jsonl.gz", *margins, "-o", "plan.yaml", "-q"
-    )
-    assert done.returncode == 0, done.stderr
-    return tmp_path / "plan.yaml"
-
-
 @pytest.mark.parametrize(
     ("gates", "code"),
     [

@@ -301,6 +301,13 @@ def test_a_log_with_scores(llmops: Run, tmp_path: Path) -> None:
         (["--plan", "absent.yaml", "--floor", "0.9"], 2, "tiers-not-with-plan"),
         (["--prices"], 3, "tiers-no-tokens"),
         (["--models", "a,b"], 3, "outcomes-missing-column"),
+        (["--capacity", "acme/large=0.3", "--capacity", "acme/large=0.4"], 2, "option-twice"),
+        (["--export", "table=a", "--export", "table=b"], 2, "option-twice"),
+        (["--class-floor", "code=0.9", "--class-floor", "code=0.8"], 2, "option-twice"),
+        (["--class-floor", "0.9", "--class-floor", "0.8"], 2, "option-twice"),
+        (["--provider", "gpt=acme"], 2, "tiers-unknown-model"),
+        (["--price-as", "acme/large=gpt-4o"], 2, "tiers-price-as-alone"),
+        (["--map", "taks=kind"], 2, "did you mean 'task'?"),
     ],
 )
 def test_refusals(
@@ -310,6 +317,29 @@ def test_refusals(
     assert (done.returncode, done.stdout) == (code, "")
     assert slug in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_floor_of_one_class_leaves_the_others_theirs(
+    llmops: Run, tmp_path: Path, outcome_table: Table
+) -> None:
+    outcome_table(tmp_path / "t.csv")
+    done = llmops("simulate-tiers", "t.csv", "--class-floor", "a=0.9", "-o", "-", "-q")
+    classes = yaml.safe_load(done.stdout)["classes"]
+    kept = {item["task"]: (item["models"][0]["model"], item["floor"]) for item in classes}
+    assert kept == {"a": ("small", 0.9), "b": ("large", 0.95)}
+
+
+def test_a_column_is_mapped_by_any_of_its_known_names(
+    llmops: Run, tmp_path: Path, outcome_table: Table
+) -> None:
+    table = outcome_table(tmp_path / "t.csv")
+    table.write_text(table.read_text().replace("request_id,task", "rid,kind", 1))
+    by_documented, by_other = (
+        llmops("simulate-tiers", "t.csv", "--map", f"{name}=kind", "--map", "request_id=rid")
+        for name in ("task", "task_class")
+    )
+    assert (by_documented.returncode, "1 of 2 classes" in by_documented.stdout) == (0, True)
+    assert by_other.stdout == by_documented.stdout
 
 
 def test_an_unbounded_budget_is_the_best_plan(llmops: Run, datasets: Path) -> None:

@@ -315,6 +315,8 @@ def test_sums_come_from_a_csv(plan: Plan) -> None:
         ("2026-09-01T00:00,canary,errors,10,-1", "sums-bad-row", "total"),
         ("2026-09-01T00:00,canary,errors,10,11", "sums-bad-row", "total"),
         ("2026-09-01T00:00,canary,errors,10", "sums-bad-row", "total"),
+        ("2026-09-01T00:00,canary,errors,1e300,1", "sums-bad-row", "requests"),
+        ("2026-09-01T00:00,canary,errors,1,000,1", "sums-bad-row", ""),
     ],
 )
 def test_rows_that_are_refused(plan: Plan, row: str, slug: str, field: str) -> None:

@@ -16,7 +16,9 @@ from llmops_cli import plan_rollout
 from llmops_cli.errors import ExitCode, LlmopsError
 from llmops_cli.report import Report, Verdict
 from llmops_cli.rollout import RolloutParameters, draw_plan
+from llmops_cli.rollout.boundary_choice import Boundaries
 from llmops_cli.rollout.harm import harm_limit
+from llmops_cli.rollout.policy import Policy
 from llmops_cli.rollout.sample import Risks, canary_needed
 from llmops_cli.rollout.schedule import seconds_until
 from llmops_cli.stats.power import Comparison, non_inferiority_sample
@@ -193,6 +195,11 @@ def test_missing_evidence_is_refused(
 @pytest.mark.parametrize(
     ("slug", "given"),
     [
+        ("rollout-idle-option", {"shadow_quality": True}),
+        ("rollout-idle-option", {"policy": Policy(at_maximum="abort")}),
+        ("rollout-idle-option", {"policy": Policy(no_data_after_s=3600.0)}),
+        ("rollout-idle-option", {"boundaries": Boundaries(harm_looks=5)}),
+        ("rollout-idle-option", {"boundaries": Boundaries(benefit_looks=3)}),
         ("rollout-bad-stages", {"stages": (10, 5, 100)}),
         ("rollout-bad-stages", {"stages": (5, 50)}),
         ("rollout-bad-stages", {"stages": ()}),

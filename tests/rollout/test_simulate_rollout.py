@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ def asked(**given: Any) -> RehearsalParameters:  # noqa: ANN401 - any parameter
     return RehearsalParameters(look_s=3 * 3600.0, **given)
 
 
+@cache  # nobody changes either; to draw a plan takes half a second
 def easy(calls: Make) -> tuple[pd.DataFrame, Plan]:
     """A log of 1,000 users and a plan of about a day."""
     table = calls(4000, user_id=[f"u{i}" for i in np.random.default_rng(2).integers(0, 1000, 4000)])
@@ -117,6 +119,17 @@ def test_a_drift_and_a_late_start_are_seen_later(calls: Make) -> None:
     sudden = Change(name="errors", error_rise=0.15)
     assert after(sudden) < after(replace(sudden, drift_s=12 * 3600))
     assert after(replace(sudden, after_s=6 * 3600)) > 6 * 3600
+
+
+@pytest.mark.parametrize(("days", "said"), [(0.1, False), (30, True)])
+def test_a_change_that_begins_when_all_is_over_is_said(
+    calls: Make,
+    days: float,
+    said: bool,  # noqa: FBT001 - a case
+) -> None:
+    change = Change(name="errors", error_rise=0.15, after_s=days * 86_400)
+    report = simulate_rollout(*easy(calls), asked(change=change, runs=2))
+    assert ("rollout-change-too-late" in {item.slug for item in report.findings}) is said
 
 
 def test_a_harm_of_one_slice_is_seen_less_often(calls: Make) -> None:

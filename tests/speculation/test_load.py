@@ -106,6 +106,12 @@ def test_in_a_table_it_is_bad_input_of_that_file(text: str, slug: str) -> None:
     assert refused.value.file == "load.csv"
 
 
+def test_a_comma_inside_a_number_is_refused_by_its_line() -> None:
+    with pytest.raises(LlmopsError) as refused:
+        load_of_rows(["batch,share", "1,1", "1,024,5"], source="load.csv")
+    assert (refused.value.slug, refused.value.line) == ("load-bad-row", 3)
+
+
 def test_a_table_without_rows_is_bad_input_of_that_file() -> None:
     with pytest.raises(LlmopsError) as refused:
         load_of_rows(["batch,share"], source="load.csv")

@@ -31,9 +31,16 @@ def test_refusals(asked: dict[str, object], slug: str) -> None:
 
 def test_a_floor_of_every_class_is_the_default_and_goes_where_another_is_asked() -> None:
     assert TierParameters().every_class == DEFAULT_CLASS_FLOOR
-    for asked in ({"floor": 0.9}, {"budget_usd": 1.0}, {"class_floors": (("a", 0.9),)}):
+    for asked in ({"floor": 0.9}, {"budget_usd": 1.0}):
         assert TierParameters(**asked).every_class is None  # type: ignore[arg-type]
     assert TierParameters(floor=0.9, class_floor=0.8).every_class == 0.8
+
+
+def test_a_floor_of_one_class_takes_none_from_the_others() -> None:
+    named = (("a", 0.9),)
+    assert TierParameters(class_floors=named).every_class == DEFAULT_CLASS_FLOOR
+    assert TierParameters(class_floors=named, floor=0.9).every_class is None
+    assert TierParameters(class_floors=named, budget_usd=1.0).every_class is None
 
 
 def test_a_budget_alone_asks_for_the_best_plan() -> None:

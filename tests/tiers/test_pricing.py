@@ -7,7 +7,7 @@ import pytest
 
 from llmops_cli.errors import LlmopsError
 from llmops_cli.tiers.outcomes import Outcomes
-from llmops_cli.tiers.pricing import priced, with_costs
+from llmops_cli.tiers.pricing import idle_costs, priced, with_costs
 
 DAY = date(2026, 9, 1)
 
@@ -42,6 +42,29 @@ def test_a_model_of_another_name_is_priced_as_it_is_said() -> None:
     with pytest.raises(LlmopsError) as caught:
         priced(table(("mine", "claude-sonnet-4-6")), tokens, {}, DAY)
     assert caught.value.slug == "price-unknown-model"
+
+
+def test_a_model_that_the_book_lacks_keeps_the_cost_that_is_said() -> None:
+    tokens = np.full((3, 2, 5), 1_000.0)
+    given = table(("mine", "claude-sonnet-4-6"))
+    known = priced(given, tokens, {}, DAY, {"mine"})
+    found = with_costs(known, {"mine": 0.25}).cost_usd
+    assert found[:, 0].tolist() == [0.25] * 3
+    np.testing.assert_array_equal(found[:, 1], priced(table(), tokens, {}, DAY).cost_usd[:, 1])
+
+
+def test_a_price_name_for_no_model_is_refused() -> None:
+    with pytest.raises(LlmopsError) as caught:
+        priced(table(), np.zeros((3, 2, 5)), {"claude": "claude-haiku-4-5"}, DAY)
+    assert caught.value.slug == "tiers-unknown-model"
+
+
+def test_a_cost_that_changes_nothing_is_noted() -> None:
+    given = table()
+    given.cost_usd[:, 0] = 0.5
+    said = {"claude-haiku-4-5": 0.25, "claude-sonnet-4-6": 0.25}
+    (note,) = idle_costs(given, said)
+    assert (note.slug, note.field) == ("tiers-cost-known", "claude-haiku-4-5")
 
 
 def test_without_tokens_there_is_nothing_to_price() -> None:

@@ -294,6 +294,12 @@ def test_colour_only_where_asked() -> None:
         (7200.0, "s", "2.0 h"),
         (69.83, "per_hour", "69.83 /h"),
         (0.749, "", "0.749"),
+        # The same half, whatever the last bits of the sum it comes from.
+        (0.8825, "", "0.882"),
+        (0.8825000000000001, "", "0.882"),
+        (0.75, "points", "+0.8 pts"),
+        (100 * (0.8825 - 0.875), "points", "+0.8 pts"),
+        (123_456_789_012_345.0, "tokens", "123,456,789,012,345"),
         (None, "share", "—"),
         (math.nan, "usd", "—"),
     ],
