@@ -1,5 +1,6 @@
 """The pool of deployments, the policies compared and the outages they meet: the question's data."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ __all__ = [
     "usage_error",
     "usual_lines",
 ]
+
+MOST_YEARS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,12 +127,23 @@ class FailoverParameters:
             raise usage_error(
                 "failover-no-runs", "nothing is played in less than one year and one request", ""
             )
+        if self.years > MOST_YEARS:
+            raise usage_error(
+                "failover-too-long",
+                f"{self.years:,} years of outages are more than can be drawn ({MOST_YEARS:,})",
+                "200 years tell an average year to a few per cent",
+            )
         bound = self.min_availability
         if bound is not None and not 0 < bound < 1:
             raise usage_error(
                 "failover-bad-gate",
                 f"{bound:g} is no share of requests",
                 "--min-availability 0.999",
+            )
+        most = self.max_cost_ratio
+        if most is not None and not 0 < most < math.inf:
+            raise usage_error(
+                "failover-bad-gate", f"{most:g} is no ratio of costs", "--max-cost-ratio 1.2"
             )
 
 

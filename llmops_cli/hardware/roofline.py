@@ -79,6 +79,13 @@ def roofline(model: ModelShape, gpu: Gpu, deployment: Deployment | None = None) 
 
     given = deployment or Deployment()
     reached, wide = given.efficiency, given.tensor_parallel
+    if model.heads % wide:
+        raise LlmopsError(
+            "hardware-bad-deployment",
+            f"{wide} GPUs cannot share the {model.heads} attention heads of {model.name} evenly",
+            hint="engines refuse it as well: a --tensor-parallel that divides the heads",
+            exit_code=ExitCode.USAGE,
+        )
     experts = BILLION * model.expert_params * given.weight_bits / 8
     coefficients = [
         model.flops_per_token,

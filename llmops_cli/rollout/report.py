@@ -149,7 +149,7 @@ def _checks(plan: Plan, baseline: Baseline, given: RolloutParameters) -> tuple[C
         return ()
     return (
         Check.at_most(
-            "the rollout fits",
+            "the rollout fits, days",
             _duration(plan, baseline),
             given.max_days,
             needed="a longer baseline log pins the arrival rate down",

@@ -10,7 +10,15 @@ from llmops_cli.speculation.model import Acceptance, SpeculationParameters
 from llmops_cli.stats.bootstrap import percentiles
 from llmops_cli.stats.intervals import Interval
 
-__all__ = ["DRIFT_LEVEL", "Drift", "at_temperature", "drift_of", "requests_needed", "temperatures"]
+__all__ = [
+    "DRIFT_LEVEL",
+    "Drift",
+    "at_temperature",
+    "drift_of",
+    "of_another",
+    "requests_needed",
+    "temperatures",
+]
 
 DRIFT_LEVEL = 0.99
 """Of the interval of the difference between halves: one false alarm in a hundred logs."""
@@ -57,6 +65,16 @@ def temperatures(seen: Acceptance) -> tuple[float, ...]:
     """The temperatures of the log, rising; empty where it names none."""
     known = seen.temperature[np.isfinite(seen.temperature)]
     return tuple(np.unique(known).tolist())
+
+
+def of_another(seen: Acceptance, temperature: float | None) -> bool:
+    """Whether the log says how it was sampled, and never as will be served."""
+    known = temperatures(seen)
+    return (
+        bool(known)
+        and temperature is not None
+        and not np.isclose(known, temperature, atol=1e-6).any()
+    )
 
 
 def at_temperature(seen: Acceptance, temperature: float | None) -> Acceptance:

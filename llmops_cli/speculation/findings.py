@@ -6,7 +6,7 @@ import numpy as np
 
 from llmops_cli.report import Finding
 from llmops_cli.speculation.analysis import Analysis, Logged
-from llmops_cli.speculation.evidence import LEAST_REQUESTS, temperatures
+from llmops_cli.speculation.evidence import LEAST_REQUESTS, of_another, temperatures
 from llmops_cli.speculation.plan import DraftPlan, most_sequences
 
 __all__ = ["own_findings"]
@@ -199,7 +199,7 @@ def _of_temperature(found: Analysis, logged: Logged) -> Iterator[Finding]:
             hint=f"say which is served: --temperature {known[0]:g}",
             file=logged.seen.source,
         )
-    elif served is not None and known and not np.isclose(known, served, atol=1e-6).any():
+    elif of_another(logged.seen, served):
         yield Finding(
             slug="speculation-other-temperature",
             severity="warning",

@@ -1,11 +1,13 @@
 """An analysis becomes a Report: does it pay, with which draft, up to which batch."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from llmops_cli.report import Check, Finding, Measure, Report, Scalar, Series, Verdict
 from llmops_cli.speculation.analysis import Analysis
 from llmops_cli.speculation.closed_form import acceptance_for
-from llmops_cli.speculation.evidence import requests_needed
+from llmops_cli.speculation.evidence import of_another, requests_needed
 from llmops_cli.speculation.explain import explanations
 from llmops_cli.speculation.findings import own_findings
 from llmops_cli.speculation.latency import Range, latency_at, price_per_million, typical_batch
@@ -237,7 +239,15 @@ def _checks(found: Analysis) -> tuple[Check, ...]:
                 needed="acceptance logged per request",
             ),
         )
-    return (Check.at_least("min_speedup", measure, bound, needed=_needed(found, bound)),)
+    check = Check.at_least("min_speedup", measure, bound, needed=_needed(found, bound))
+    if of_another(found.logged[0].seen, found.given.temperature):
+        check = replace(
+            check,
+            verdict=Verdict.INCONCLUSIVE,
+            reason="the log was sampled at another temperature, and acceptance depends on it",
+            needed=f"acceptance logged at temperature {found.given.temperature:g}",
+        )
+    return (check,)
 
 
 def _needed(found: Analysis, bound: float) -> str:

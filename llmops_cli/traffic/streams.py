@@ -42,6 +42,8 @@ _SLAB = 3 << 19  # fewer lines at once pay more for each call, more leave the pr
 _AHEAD = 1 << 22  # and exports of telemetry to megabytes: a line in two pieces is copied twice
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_PACKED = ((".gz", b"\x1f\x8b"), (".zst", b"\x28\xb5\x2f\xfd"))
+_UNPACK = {".gz": "gzip -dc", ".zst": "zstd -dc"}
 _NEWLINE = 0x0A
 _RATIO = 1000
 _RATIO_FROM = 100 << 20
@@ -221,6 +223,14 @@ def _skip_line(stream: BinaryIO) -> int:
 
 
 def _first(line: bytes, source: Source) -> bytes:
+    for ending, mark in _PACKED:
+        if line.startswith(mark):
+            raise LlmopsError(
+                "traffic-packed",
+                f"this is compressed, and its name does not end in {ending}",
+                hint=f"rename it, or pipe it in unpacked: {_UNPACK[ending]} FILE | llmops … -",
+                file=source.name,
+            )
     if line.startswith(_UTF_16):
         raise LlmopsError(
             "traffic-not-utf8",

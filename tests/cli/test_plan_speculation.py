@@ -288,6 +288,7 @@ def test_rows_that_cannot_be_read_are_said(llmops: Run, log: Path) -> None:
         ((*TARGET, *EAGLE, "--load", "absent.csv"), 3, "table-unreadable", ""),
         ((*TARGET, *EAGLE, "--step-times", "absent.csv"), 3, "table-unreadable", ""),
         ((*TARGET, *EAGLE, "--tensor-parallel", "0"), 2, "hardware-bad-deployment", ""),
+        ((*TARGET, *EAGLE, "--tensor-parallel", "3"), 2, "hardware-bad-deployment", ""),
         ((*TARGET, *EAGLE, "--weight-bits", "7"), 2, "hardware-bad-deployment", ""),
         ((*TARGET, *EAGLE, "--max-batch", "0"), 2, "speculation-bad-machine", ""),
         ((*TARGET, *EAGLE, "--export", "vlm=x.yaml"), 2, "export-unknown", "vllm"),

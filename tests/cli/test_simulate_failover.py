@@ -88,6 +88,10 @@ def test_incidents_of_a_file_and_the_logs_own_errors(
     ("options", "text", "slug", "code"),
     [
         ((), None, "failover-no-outages", 2),
+        (("--min-availability", "99.9"), None, "failover-bad-gate", 2),
+        (("--max-cost-ratio", "-1"), None, "failover-bad-gate", 2),
+        (("--years", "0"), None, "failover-no-runs", 2),
+        (("--years", "1000000000"), None, "failover-too-long", 2),
         (("--published-outages",), "outages: []\nschema: 1", "failover-schema-unknown", 3),
         (("--published-outages",), "schema: [", "failover-not-yaml", 3),
     ],

@@ -185,10 +185,12 @@ def test_warnings_of_the_evidence_fire(machine: Machine, planted: Planted) -> No
     drifting = planted([0.85] * 30 + [0.5] * 30, 4, 100, generator)
     drifting = replace(drifting, temperature=np.full(60, 0.7))
     logged = [Logged(draft=EAGLE, seen=drifting)]
-    given = replace(QUICK, temperature=0.0)
-    assert {"speculation-drift", "speculation-other-temperature"} <= slugs(
-        plan_speculation(machine, logged, MIXED, given)
-    )
+    given = replace(QUICK, temperature=0.0, min_speedup=1.0)
+    report = plan_speculation(machine, logged, MIXED, given)
+    assert {"speculation-drift", "speculation-other-temperature"} <= slugs(report)
+    assert [check.verdict for check in report.checks] == [Verdict.INCONCLUSIVE]
+    as_logged = plan_speculation(machine, logged, MIXED, replace(given, temperature=0.7))
+    assert [check.verdict for check in as_logged.checks] == [Verdict.PASS]
     mixed = planted([0.8] * 60, 4, 100, generator)
     mixed = replace(mixed, temperature=np.tile([0.0, 1.0], 30))
     report = plan_speculation(machine, [Logged(draft=EAGLE, seen=mixed)], MIXED, QUICK)

@@ -296,6 +296,8 @@ BAD_FILES = [
     ("a.jsonl", b"not json\n", "traffic-no-calls", 1),
     ("a.jsonl", b'{"some": "other"}\n', "traffic-no-calls", 1),
     ("a.jsonl", "{}".encode("utf-16"), "traffic-not-utf8", 1),
+    ("a.jsonl", gzip.compress(b"{}", mtime=0), "traffic-packed", None),
+    ("a.jsonl", b"\x28\xb5\x2f\xfd\x00", "traffic-packed", None),
     ("a.jsonl.gz", b"not gzip", "traffic-truncated-gzip", None),
     # Without a clock in its header: parallel workers must collect the same test.
     (
