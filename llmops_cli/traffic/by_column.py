@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -25,7 +26,14 @@ from llmops_cli.traffic.layouts import Layout
 from llmops_cli.traffic.streams import Slab, require_utf8
 from llmops_cli.traffic.templates import Template, template
 
-__all__ = ["BY_COLUMN", "ColumnReader", "Together", "column_reader", "decoded_together"]
+__all__ = [
+    "BY_COLUMN",
+    "ColumnReader",
+    "Together",
+    "column_reader",
+    "decoded_together",
+    "learned",
+]
 
 Rows = npt.NDArray[np.int64]
 
@@ -83,7 +91,7 @@ def column_reader(name: str, hash_key: bytes | None, *, keep_content: bool) -> C
     known = BY_COLUMN[name]
     if not isinstance(known, Layout):
         return _Decoded(known)
-    return None if keep_content else _Templates(known, key_of(hash_key))
+    return None if keep_content else _Templates(known, learned(name, key_of(hash_key)))
 
 
 BY_COLUMN: dict[str, Layout | Callable[[list[Any]], tuple[Columns, Any] | None]] = {
@@ -125,13 +133,36 @@ def _those(columns: Columns, simple: npt.NDArray[np.bool_]) -> tuple[Columns, Ro
     return columns, rows
 
 
+class _Learned:
+    """The templates of the lines read so far, the ones of use last first.
+
+    Attributes:
+        key: of the block hashes.
+        known: those that are tried.
+        narrower: by a template the one that says more, or itself where none does.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.known = list[Template]()
+        self.narrower = dict[Template, Template]()
+
+
+@lru_cache(maxsize=8)
+def learned(name: str, key: bytes) -> _Learned:
+    """Those of a format, kept in this process: the next part of a log is mostly like the last.
+
+    What a line says does not depend on them, only how fast it is read.
+    """
+    del name
+    return _Learned(key)
+
+
 class _Templates:
     """Reads lines by templates that it takes from them."""
 
-    def __init__(self, layout: Layout, key: bytes) -> None:
-        self._layout, self._key = layout, key
-        self._known = list[Template]()
-        self._narrower = dict[Template, Template]()
+    def __init__(self, layout: Layout, learned: _Learned) -> None:
+        self._layout, self._learned = layout, learned
         self._vain = 0
 
     @property
@@ -157,7 +188,7 @@ class _Templates:
 
     def _found(self, marked: Marked, whole: bytes) -> Iterator[tuple[Columns, Rows]]:
         left = np.arange(len(marked.ends))
-        for known in [*self._known]:
+        for known in [*self._learned.known]:
             if len(left):
                 before = len(left)
                 left, columns = self._taken(known, marked, left, whole)
@@ -169,13 +200,13 @@ class _Templates:
             new = template(self._layout, whole[marked.starts[left[0]] : marked.ends[left[0]]])
             before, left = len(left), left[1:] if new is None else left
             if new is not None:
-                self._known.insert(0, new)
+                self._learned.known.insert(0, new)
                 left, columns = self._taken(new, marked, left, whole)
                 yield from columns
             if new is None or before - len(left) < _ALIKE:
-                self._known = [each for each in self._known if each is not new]
+                self._learned.known = [each for each in self._learned.known if each is not new]
                 tries -= 1
-            del self._known[_TEMPLATES:]
+            del self._learned.known[_TEMPLATES:]
 
     def _taken(
         self, known: Template, marked: Marked, left: Rows, whole: bytes
@@ -185,7 +216,7 @@ class _Templates:
         if not len(found.rows):
             return left, []
         self._narrow(known, marked, found, whole)
-        columns, simple = filled(self._layout, known, marked, found, whole, self._key)
+        columns, simple = filled(self._layout, known, marked, found, whole, self._learned.key)
         chosen, rows = _those(columns, simple)
         all_of_them = len(found.rows) == len(left)
         others = left[:0] if all_of_them else np.setdiff1d(left, found.rows, assume_unique=True)
@@ -193,22 +224,26 @@ class _Templates:
 
     def _narrow(self, known: Template, marked: Marked, found: Found, whole: bytes) -> None:
         """Look for lines that agree in more: model and workspace are mostly the same in all."""
-        if len(found.rows) < _MANY or known in self._narrower or known in self._narrower.values():
+        if (
+            len(found.rows) < _MANY
+            or known in self._learned.narrower
+            or known in self._learned.narrower.values()
+        ):
             return
         same = alike(known, marked, found, whole)
         first = found.rows[0]
         raw = whole[marked.starts[first] : marked.ends[first]]
         new = template(self._layout, raw, same) if same else None
-        self._narrower[known] = new or known
+        self._learned.narrower[known] = new or known
         if new is not None:
-            self._known.insert(0, new)
+            self._learned.known.insert(0, new)
 
     def _widen(self, known: Template) -> None:
         """Forget a template that was narrower than another, and now fits no lines any more."""
-        wider = next((w for w, narrow in self._narrower.items() if narrow is known), known)
+        wider = next((w for w, narrow in self._learned.narrower.items() if narrow is known), known)
         if wider is not known:
-            del self._narrower[wider]
-            self._known = [each for each in self._known if each is not known]
+            del self._learned.narrower[wider]
+            self._learned.known = [each for each in self._learned.known if each is not known]
 
 
 def decoded_together(slab: Slab, decode_lines: Callable[[Any], list[Any]]) -> list[Any] | None:

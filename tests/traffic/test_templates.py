@@ -313,6 +313,15 @@ def test_bytes_that_differ_are_read_alike(
     require_same(tmp_path / "a.jsonl", plain * 20 + odd * times + plain * 5)
 
 
+def test_templates_of_one_log_do_not_change_what_another_says(tmp_path: Path) -> None:
+    """They outlive a log: the same lines, then fewer values alike, then other shapes."""
+    for number, name in enumerate(["anthropic-messages", "openai-chat", "anthropic-messages"] * 2):
+        lines = [numbered(name, at) for at in range(300)]
+        for line in lines[: 150 * (number // 3)]:
+            line["request"]["model"] = f"model-{number}"
+        require_same(tmp_path / f"{number}.jsonl", log(*lines))
+
+
 def test_what_all_lines_say_is_part_of_their_template_until_one_says_something_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
