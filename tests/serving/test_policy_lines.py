@@ -165,6 +165,7 @@ def test_sweeps_that_are_refused(lines: list[str], sweeps: list[str], slug: str)
 
 
 WORDS = {
+    "tp": "4",
     "router": "kv",
     "batching": "static",
     "cache": "off",
