@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from llmops_cli.errors import ExitCode, LlmopsError
+from llmops_cli.yaml_text import shipped_yaml
 
 __all__ = ["CacheRules", "Knob", "Minimum", "load_rules", "provider_names", "provider_rules"]
 
@@ -152,11 +152,7 @@ def provider_rules(name: str) -> CacheRules:
 
 @cache
 def _shipped() -> Mapping[str, CacheRules]:
-    import yaml  # noqa: PLC0415 - only a replay pays for the parser
-
-    text = resources.files("llmops_cli.cache").joinpath("rules.yaml").read_text("utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it is there
-    found = yaml.load(text, Loader=loader)["providers"]  # noqa: S506 - safe either way
+    found = shipped_yaml("cache", "rules.yaml")["providers"]
     return {name: _rules(name, row) for name, row in found.items()}
 
 

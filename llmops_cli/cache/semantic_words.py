@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+
+from llmops_cli.yaml_text import shipped_yaml
 
 __all__ = ["Words", "load_words"]
 
@@ -32,10 +33,7 @@ class Words:
 @cache
 def load_words() -> Words:
     """The words of this version."""
-    import yaml  # noqa: PLC0415 - once per run
-
-    text = resources.files("llmops_cli.cache").joinpath("semantic_words.yaml").read_text("utf-8")
-    given = yaml.safe_load(text)
+    given = shipped_yaml("cache", "semantic_words.yaml")
     common: dict[str, list[str]] = {
         name: words.split() for name, words in given["languages"].items()
     }

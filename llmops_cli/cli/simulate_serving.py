@@ -123,6 +123,8 @@ def simulate_serving(
     A policy is a line of KEY=VALUE: router, batching, chunk, batch, replicas, blocks, eviction,
     decode, delay, think and more; a wrong key lists them. Gates are held against the policy that
     does best, on intervals over resampled stretches of the trace.
+
+    The first run after an installation compiles the simulator, which takes half a minute.
     """
     from llmops_cli.serving import ServingParameters, compare_policies, parse_slo
     from llmops_cli.serving.policy_lines import DEFAULT_LINES, parse_line, parse_sweep, swept

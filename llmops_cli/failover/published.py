@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 
 import msgspec
 
@@ -11,6 +10,7 @@ from llmops_cli.failover.document_entries import OutageEntry
 from llmops_cli.failover.document_incidents import outage_of
 from llmops_cli.failover.policy import Deployment
 from llmops_cli.failover.sampling import Outage
+from llmops_cli.yaml_text import shipped_yaml
 
 __all__ = ["published_outages"]
 
@@ -38,7 +38,4 @@ def published_outages(chain: Sequence[Deployment]) -> tuple[Outage, ...]:
 
 @cache
 def _entries() -> tuple[OutageEntry, ...]:
-    import yaml  # noqa: PLC0415 - only this question pays for it
-
-    text = files("llmops_cli.failover").joinpath(_FILE).read_text(encoding="utf-8")
-    return tuple(msgspec.convert(yaml.safe_load(text), list[OutageEntry]))
+    return tuple(msgspec.convert(shipped_yaml("failover", _FILE), list[OutageEntry]))
